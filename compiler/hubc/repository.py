@@ -1,0 +1,60 @@
+"""The Git repository that specs live in: its top folder, and the specs and leaves below a path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubc.diagnostics import Diagnostic
+from hubc.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAF = "qna.yaml"
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder at or above `start` that holds `.git` or `.hubc`; without one, the current folder."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists() or (folder / ".hubc").is_dir():
+            return folder
+    return Path.cwd()
+
+
+def display_name(path: Path) -> str:
+    """Return the path as a user would type it here: relative to the current folder when below it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def spec_files(path: Path) -> Iterator[Path]:
+    """Yield `path` itself, or every spec and leaf in the folder, in order of name.
+
+    Raises SpecError if there is no such path.
+    """
+    if not path.is_dir():
+        if not path.exists():
+            raise SpecError([Diagnostic(display_name(path), 1, 1, "unreadable-file", "there is no such file", "check the path")])
+        yield path
+        return
+    for folder, names, files in os.walk(path):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith((".yaml", ".yml")))
+
+
+def leaf_files(root: Path, taxonomy: str) -> list[Path]:
+    """Return the knowledge leaves of the taxonomy at a path below the repository's top, in order of name.
+
+    Links are not followed, so that nothing outside the repository is read.
+    """
+    found: list[Path] = []
+    for folder, names, files in os.walk(root / taxonomy / "knowledge"):
+        names.sort()
+        if LEAF in files and not Path(folder, LEAF).is_symlink():
+            found.append(Path(folder, LEAF))
+    return found

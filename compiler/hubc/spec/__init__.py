@@ -1,0 +1,1 @@
+"""What people write: Pipeline and Platform specs, and the leaves of a taxonomy."""

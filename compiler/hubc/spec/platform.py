@@ -1,0 +1,137 @@
+"""The Platform spec: where and how pipelines run, in the words of a backend service owner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from hub_steps.parameters import Declared
+from hubc.spec.common import Spec
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+Image = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][-a-z0-9._:/]*@sha256:[0-9a-f]{64}$", examples=["registry.example.com/hubc/train@sha256:..."]),
+]
+
+
+class Images(Declared):
+    """The step images, each pinned by digest."""
+
+    generate: Image
+    """Image with hubc's `generate` extra."""
+    train: Image
+    """Image with hubc's `train` extra."""
+    evaluate: Image
+    """Image with hubc's `evaluate` extra."""
+    publish: Image
+    """Image with hubc's `publish` extra."""
+
+
+class Storage(Declared):
+    """The volume that holds outputs, published folders and the model cache."""
+
+    claim: DnsLabel
+    """Persistent volume claim, `ReadWriteMany` when steps run on several nodes."""
+
+
+class Toleration(Declared):
+    """A taint that pods with this accelerator tolerate."""
+
+    key: Annotated[str, Field(min_length=1)]
+    """The taint's key."""
+    value: str | None = None
+    """The taint's value; left out, any."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """The taint's effect; left out, any."""
+
+
+class Accelerator(Declared):
+    """A kind of accelerator that the platform has."""
+
+    resource: Annotated[str, Field(min_length=1, examples=["nvidia.com/gpu"])]
+    """Name of the extended resource."""
+    node_selector: dict[str, str] = {}
+    """Labels of the nodes that have it."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(strict=False)] = ()
+    """Taints of those nodes."""
+
+
+class Limits(Declared):
+    """The most that one step may ask for."""
+
+    nodes: Annotated[int, Field(ge=1)] = 1
+    """Nodes of one training step."""
+    accelerators: Annotated[int, Field(ge=0)] = 0
+    """Accelerators on each node."""
+    timeout_minutes: Annotated[int, Field(ge=1)] = 1440
+    """Longest time limit of a step."""
+
+
+class Defaults(Declared):
+    """Resources of a step whose spec leaves them out."""
+
+    cpus: Annotated[int, Field(ge=1)] = 2
+    """CPU cores on each node."""
+    memory_gib: Annotated[int, Field(ge=1)] = 8
+    """Memory on each node, in GiB."""
+    timeout_minutes: Annotated[int, Field(ge=1)] = 240
+    """Time after which a step is stopped."""
+
+
+class Local(Declared):
+    """This machine: every step a process of its own."""
+
+    parallel_steps: Annotated[int, Field(ge=1)] | None = None
+    """Steps that may run at once; left out, one for every two cores."""
+
+
+class Argo(Declared):
+    """A cluster with Argo Workflows and JobSet."""
+
+    controller_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
+    """Version of the Argo Workflows controller."""
+    namespace: DnsLabel
+    """Namespace that runs live in."""
+    service_account: DnsLabel
+    """Service account of the step pods; it needs no rights."""
+    executor_service_account: DnsLabel
+    """Service account of Argo's executor: it reports results and manages JobSets."""
+    images: Images
+    """The step images."""
+    storage: Storage
+    """Where outputs go."""
+    queue: DnsLabel | None = None
+    """Kueue queue that training waits in."""
+
+
+class PlatformBody(Declared):
+    """A place to run pipelines: exactly one of `local` and `argo`."""
+
+    local: Local | None = None
+    """This machine."""
+    argo: Argo | None = None
+    """A cluster with Argo Workflows."""
+    accelerators: dict[DnsLabel, Accelerator] = {}
+    """The kinds of accelerator that the platform has, by the name that pipelines use."""
+    limits: Limits = Limits()
+    """The most that one step may ask for."""
+    defaults: Defaults = Defaults()
+    """Resources of a step whose spec leaves them out."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> PlatformBody:
+        if (self.local is None) == (self.argo is None):
+            raise PydanticCustomError("one_of", "a platform needs exactly one of 'local' and 'argo'")
+        return self
+
+
+class Platform(Spec):
+    """A place to run pipelines."""
+
+    kind: Literal["Platform"]
+    """`Platform`."""
+    spec: PlatformBody
+    """The place."""

@@ -1,0 +1,166 @@
+"""The interface between whatever starts a step and the step: a request in, events and files out, an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from enum import IntEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub_steps.parameters import (
+    Declared,
+    EvaluateParameters,
+    GenerateParameters,
+    PublishParameters,
+    TrainParameters,
+)
+
+Kind = Literal["generate", "train", "evaluate", "publish"]
+PARAMETERS: dict[str, type[Declared]] = {
+    "generate": GenerateParameters,
+    "train": TrainParameters,
+    "evaluate": EvaluateParameters,
+    "publish": PublishParameters,
+}
+CODE_VERSIONS: dict[str, int] = {"generate": 1, "train": 1, "evaluate": 1, "publish": 1}
+"""Part of every cache key: raised when a change to a step's code changes what it makes from the same request."""
+
+RESULT_FILE = "result.json"
+"""The completion marker: written last, so a folder that has it is whole."""
+STOP_ON_EOF = "HUBC_STOP_ON_EOF"
+"""Environment variable: the step stops when its standard input ends, because whoever started it is gone."""
+
+
+class ExitCode(IntEnum):
+    """How a step ends."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_REQUEST = 2
+    RETRY = 75
+    STOPPED = 143
+
+
+class StepError(Exception):
+    """A step cannot go on, and trying again would not help; its text is the whole message."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class RetryableError(StepError):
+    """A step cannot go on for a reason that may pass: a server that is down, a full disk."""
+
+    exit_code = ExitCode.RETRY
+
+
+class Stopped(StepError):
+    """A step was told to stop, and did."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class Record(BaseModel):
+    """Base of what programs write for programs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(Record):
+    """One input: a model location, a file or folder in storage, or documents that the request itself carries."""
+
+    uri: str | None = None
+    documents: dict[str, Any] | None = None
+    key: str
+    """Digest or cache key: what the input's content is known by."""
+
+
+class Identity(Record):
+    """Who asked for the step."""
+
+    run: str
+    pipeline: str
+    description: str
+    spec_digest: str
+    plan_digest: str
+
+
+class Request(Record):
+    """All that a step is told."""
+
+    version: Literal["hubc.steps/v1"] = "hubc.steps/v1"
+    kind: Kind
+    step: str
+    key: str
+    parameters: dict[str, Any]
+    inputs: dict[str, Input]
+    output: Annotated[str, Field(pattern=r"^[a-z0-9]+://")]
+    """URI of the folder that the step fills; it exists only once the step is done."""
+    publish_root: str | None = None
+    """URI below which relative publishing locations lie."""
+    model_cache: str | None = None
+    """Folder for fetched and converted models; left out, the user's cache folder."""
+    identity: Identity
+
+
+class FileEntry(Record):
+    """One output file; `modified_ns` spares reading the file again to see that it is unchanged."""
+
+    path: str
+    """Relative to the step's output, or absolute for a file that the step published."""
+    size: int
+    sha256: str
+    modified_ns: int
+
+
+class Result(Record):
+    """What a finished step says of itself; stored as the completion marker."""
+
+    version: Literal["hubc.steps/v1"] = "hubc.steps/v1"
+    kind: Kind
+    step: str
+    key: str
+    material: dict[str, Any]
+    """All that the cache key was computed from, to explain later what changed."""
+    run: str
+    started_at: float
+    finished_at: float
+    summary: str
+    metrics: dict[str, Any]
+    files: tuple[FileEntry, ...]
+    packages: dict[str, str]
+    """Versions of the packages that did the work."""
+
+
+def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
+    """Return what a step's cache key is the digest of: kind, code version, parameters, and its inputs' keys."""
+    return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": parameters, "inputs": inputs}
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Write one structured event to standard output, as a line of JSON."""
+    line = json.dumps({"hubc": event, "time": round(time.time(), 3), **fields})
+    sys.stdout.write(redact(line) + "\n")
+    sys.stdout.flush()
+
+
+def message(text: str) -> None:
+    """Tell the user what the step is doing."""
+    emit("message", text=text)
+
+
+def progress(done: int, total: int, unit: str, **metrics: float) -> None:
+    """Tell how far the step is: `done` of `total` units, with the newest figures."""
+    emit("progress", done=done, total=total, unit=unit, metrics=metrics)
+
+
+def redact(text: str) -> str:
+    """Return `text` without the value of any secret that was given to this process."""
+    for name, value in os.environ.items():
+        if name.startswith("HUBC_SECRET_") and value:
+            for form in {value, json.dumps(value)[1:-1]}:
+                text = text.replace(form, "***")
+    return text

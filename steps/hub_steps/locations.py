@@ -1,0 +1,83 @@
+"""Where models are: a pinned reference that means the same on every machine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field
+
+FORMS = (
+    "'hf://organisation/name@revision', 'pypi://distribution@version/path' or 'file:///absolute/folder'"
+)
+_NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9._]*[A-Za-z0-9])?"
+_HF = re.compile(rf"(?P<name>{_NAME}/{_NAME})(?:@(?P<revision>[-A-Za-z0-9._]+))?(?:/(?P<path>.+))?")
+_PYPI = re.compile(rf"(?P<name>{_NAME})(?:@(?P<revision>[A-Za-z0-9][-A-Za-z0-9._+!]*))?(?:/(?P<path>.+))?")
+_SHA256 = re.compile(r"sha256=(?P<digest>[0-9a-f]{64})")
+
+
+class UnpinnedError(ValueError):
+    """A location without a revision, so that its content may change between two runs."""
+
+
+@dataclass(frozen=True)
+class ModelLocation:
+    """A parsed model location; `path` is the file inside, or the folder itself for `file`."""
+
+    scheme: str
+    name: str
+    revision: str
+    path: str
+    sha256: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> ModelLocation:
+        """Take a location apart.
+
+        Raises ValueError if it has another form, and UnpinnedError if it names no revision.
+        """
+        parts = urlsplit(text)
+        digest = _SHA256.fullmatch(parts.fragment)
+        if parts.fragment and not (digest and parts.scheme == "pypi"):
+            raise ValueError(f"'#{parts.fragment}' is not understood; only pypi locations end in '#sha256=<64 hex digits>'")
+        if parts.scheme == "file":
+            if parts.netloc or not parts.path.startswith("/"):
+                raise ValueError("a file location needs an absolute path, as in 'file:///models/llama'")
+            return cls("file", "", "", _plain_path(unquote(parts.path)), None)
+        pattern = {"hf": _HF, "pypi": _PYPI}.get(parts.scheme)
+        found = pattern.fullmatch(parts.netloc + parts.path) if pattern else None
+        if found is None or parts.query:
+            raise ValueError(f"'{text}' is not a model location; write {FORMS}")
+        if not found["revision"]:
+            raise UnpinnedError(f"'{text}' names no revision, so its content may change between two runs")
+        if parts.scheme == "pypi" and not found["path"]:
+            raise ValueError(f"'{text}' names no file inside the distribution")
+        path = _plain_path(found["path"] or "")
+        return cls(parts.scheme, found["name"], found["revision"], path, digest["digest"] if digest else None)
+
+    def __str__(self) -> str:
+        if self.scheme == "file":
+            return f"file://{self.path}"
+        path = f"/{self.path}" if self.path else ""
+        return f"{self.scheme}://{self.name}@{self.revision}{path}" + (f"#sha256={self.sha256}" if self.sha256 else "")
+
+
+def _plain_path(path: str) -> str:
+    if ".." in PurePosixPath(path).parts:
+        raise ValueError("a location must not contain '..'")
+    return path
+
+
+def _check(text: str) -> str:
+    ModelLocation.parse(text)
+    return text
+
+
+ModelUri = Annotated[
+    str,
+    AfterValidator(_check),
+    Field(examples=["hf://HuggingFaceTB/SmolLM2-135M-Instruct@12fd25f77366fa6b3b4b768ec3050bf629380bac"]),
+]
