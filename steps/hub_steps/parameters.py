@@ -29,7 +29,7 @@ class SecretReference(Declared):
     @property
     def variable(self) -> str:
         """The environment variable that carries the value to the step, on every backend."""
-        return "HUBC_SECRET_" + "".join(c if c.isalnum() else "_" for c in f"{self.secret}_{self.key}").upper()
+        return "HUBC_SECRET_" + "".join(c if c.isalnum() else "_" for c in f"{self.secret}__{self.key}").upper()
 
 
 class ServedModel(Declared):

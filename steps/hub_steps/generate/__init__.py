@@ -1,0 +1,1 @@
+"""Training data from a teacher model: serve or reach it, prompt it, filter what it answers."""

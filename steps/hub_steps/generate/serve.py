@@ -1,0 +1,71 @@
+"""The teacher's endpoint: one that exists, or a server that lives as long as the step needs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hub_steps.contract import StepError, message
+from hub_steps.locations import ModelLocation
+from hub_steps.models.fetch import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hub_steps.parameters import ServedModel, Teacher
+
+LOG_TAIL = 10
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where a teacher answers, under which name, and how many requests at once."""
+
+    url: str
+    model: str
+    api_key: str
+    parallel_requests: int
+
+
+@contextmanager
+def reach(teacher: Teacher, cache: Path, log: Path) -> Iterator[Served]:
+    """Give access to the teacher; a served one writes to `log` and is gone when the block ends.
+
+    Raises StepError if its key is not there or its server does not start.
+    """
+    if endpoint := teacher.endpoint:
+        key = "none"
+        if endpoint.api_key:
+            key = os.environ.get(endpoint.api_key.variable, "")
+            if not key:
+                raise StepError(f"the teacher's key is missing: set {endpoint.api_key.variable}")
+        yield Served(endpoint.url, endpoint.model, key, endpoint.parallel_requests)
+    elif teacher.serve:
+        weights = fetch(ModelLocation.parse(teacher.serve.location), cache)
+        with _server(teacher.serve, weights, log) as url:
+            yield Served(f"{url}/v1", weights.stem, "none", teacher.serve.parallel_requests)
+
+
+@contextmanager
+def _server(served: ServedModel, weights: Path, log: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "hub_steps.generate.llama_server", str(weights),
+               str(served.parallel_requests), str(served.context_tokens)]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBC_SECRET_")}
+    message(f"serving {weights.name}")
+    with log.open("wb") as errors, subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout  # noqa: S101 - Popen was told to make a pipe
+            url = process.stdout.readline().strip()
+            if not url:
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL:])
+                raise StepError(f"the server of {weights.name} did not start:\n{tail}")
+            yield url
+        finally:
+            process.kill()

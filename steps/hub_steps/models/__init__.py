@@ -1,0 +1,1 @@
+"""Models from their locations: fetched, checked, converted once, and kept in a cache."""

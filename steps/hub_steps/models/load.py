@@ -1,0 +1,76 @@
+"""Models as Transformers loads them; GGUF weights are converted once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_steps.contract import Input, StepError, message
+from hub_steps.locations import ModelLocation
+from hub_steps.models.cache import cached, default_cache
+from hub_steps.models.fetch import fetch
+
+if TYPE_CHECKING:
+    from hub_steps.contract import Request
+
+
+def cache_folder(request: Request) -> Path:
+    """Return where a request keeps fetched and converted models."""
+    return Path(request.model_cache) if request.model_cache else default_cache()
+
+
+def model_folder(model: Input, cache: Path) -> Path:
+    """Return a folder with safetensors, tokenizer and chat template for a model input.
+
+    Raises StepError if the location holds no such model and nothing that can be converted to one.
+    """
+    location = ModelLocation.parse(model.uri or "")
+    found = fetch(location, cache)
+    if found.suffix.lower() == ".gguf":
+        return cached(cache, f"{location} as transformers ({model.key})", lambda draft: _convert(found, draft))
+    if not (found / "config.json").is_file():
+        raise StepError(f"{location} holds no 'config.json': it is not a Transformers model")
+    return found
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of a model folder, padding on the left, as generation needs it.
+
+    Raises StepError if it has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
+    if not tokenizer.chat_template:
+        raise StepError(f"the tokenizer in {folder} has no chat template; use an instruction-tuned base model")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path) -> Any:
+    """Return the causal language model of a folder: float32 on the CPU, bfloat16 on an accelerator."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.bfloat16 if torch.accelerator.is_available() else torch.float32
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+
+
+def _convert(gguf: Path, draft: Path) -> None:
+    """Write GGUF weights as a Transformers folder in bfloat16.
+
+    Transformers loads GGUF but refuses to save what it loaded, so the weights move to a fresh model of the same config.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    message(f"converting {gguf.name} to safetensors")
+    where = {"gguf_file": gguf.name, "local_files_only": True}
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
+    config = loaded.config
+    del config.quantization_config
+    fresh = type(loaded)(config)
+    fresh.load_state_dict(loaded.state_dict())
+    fresh.to(torch.bfloat16).save_pretrained(draft)
+    AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(draft)

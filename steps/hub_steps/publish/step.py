@@ -1,0 +1,114 @@
+"""The publish step: the tuned model to a folder, with model card, loss curve, provenance and change log.
+
+The folder appears, or is replaced, as a whole. Publishing the same model again changes no file.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_steps.contract import StepError, message
+from hub_steps.digest import digest, file_digest
+from hub_steps.evaluate.report import OVERALL, Evaluation
+from hub_steps.publish.card import model_card
+from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, published, recover, replace
+from hub_steps.files import local_path, read_result
+from hub_steps.workspace import Outcome
+
+if TYPE_CHECKING:
+    from hub_steps.parameters import PublishParameters
+    from hub_steps.workspace import Workspace
+
+CHANGE_LOG = "CHANGELOG.md"
+_HEADING = "# Change log\n\n"
+
+
+def main(workspace: Workspace, parameters: PublishParameters) -> Outcome:
+    """Publish, unless the folder already holds this very model.
+
+    Raises StepError if the folder holds anything that hubc did not publish.
+    """
+    target = _target(workspace, parameters)
+    recover(target)
+    evaluation = Evaluation.model_validate_json((workspace.input_path("evaluation") / "evaluation.json").read_text("utf-8"))
+    provenance = _provenance(workspace, parameters)
+    before = published(target)
+    if before and before["release"] == provenance["release"] and is_whole(target, before):
+        message(f"{target} already holds this release; nothing to do")
+        verb = "already published"
+    else:
+        _publish(target, workspace, parameters, provenance, evaluation)
+        verb = "published"
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    metrics = {"location": target.as_uri(), "release": provenance["release"], "bytes": size}
+    files = tuple(sorted(path for path in target.rglob("*") if path.is_file()))
+    return Outcome(f"{verb} to {target} ({size / 1e6:.0f} MB)", metrics, published=files)
+
+
+def _target(workspace: Workspace, parameters: PublishParameters) -> Path:
+    if "://" in parameters.location:
+        return local_path(parameters.location)
+    if not workspace.request.publish_root:
+        raise StepError(f"the location '{parameters.location}' is relative, and the request names no publish_root")
+    return local_path(workspace.request.publish_root) / parameters.location
+
+
+def _provenance(workspace: Workspace, parameters: PublishParameters) -> dict[str, Any]:
+    """Return what the model was made from; `release` is a digest of what determines the published content."""
+    training = read_result(workspace.input_path("training"))
+    generation = read_result(workspace.input_path("generation"))
+    identity = workspace.request.identity
+    data = next(entry.sha256 for entry in generation.files if entry.path == "train.jsonl")
+    made_by = {name: value.key for name, value in workspace.request.inputs.items()}
+    return {
+        "release": digest({"inputs": made_by, "parameters": parameters.model_dump(mode="json")})[:16],
+        "pipeline": identity.pipeline,
+        "description": identity.description,
+        "spec_digest": identity.spec_digest,
+        "plan_digest": identity.plan_digest,
+        "run": identity.run,
+        "base_model": training.material["inputs"]["model"],
+        "taxonomy": generation.material["inputs"]["taxonomy"],
+        "training_data": data,
+        "steps": made_by,
+        "packages": {**generation.packages, **training.packages},
+    }
+
+
+def _publish(
+    target: Path, workspace: Workspace, parameters: PublishParameters, provenance: dict[str, Any], evaluation: Evaluation
+) -> None:
+    training = workspace.input_path("training")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(training / "model", draft)
+    shutil.copy(training / "loss_curve.png", draft)
+    (draft / "README.md").write_text(model_card(parameters, provenance, evaluation), encoding="utf-8")
+    (draft / CHANGE_LOG).write_text(_change_log(target, provenance, evaluation), encoding="utf-8")
+    names = sorted(str(path.relative_to(draft)) for path in draft.rglob("*") if path.is_file())
+    provenance["files"] = {name: file_digest(draft / name) for name in names}
+    (draft / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+    replace(target, draft)
+
+
+def _change_log(target: Path, provenance: dict[str, Any], evaluation: Evaluation) -> str:
+    """Return the change log with an entry for this release on top; one release has one entry."""
+    try:
+        older = (target / CHANGE_LOG).read_text(encoding="utf-8").removeprefix(_HEADING)
+    except OSError:
+        older = ""
+    mark = f"<!-- release {provenance['release']} -->"
+    if mark in older:
+        return _HEADING + older
+    day = datetime.now(UTC).date().isoformat()
+    lines = [f"## {day} · {provenance['release']}", mark, "", f"Made by run `{provenance['run']}` of `{provenance['pipeline']}`."]
+    if evaluation.comparison:
+        overall = evaluation.comparison[OVERALL]
+        lines.append(f"NLL {overall.nll.base:.3f} -> {overall.nll.tuned:.3f} ({overall.nll.verdict}), "
+                     f"token F1 {overall.f1.base:.3f} -> {overall.f1.tuned:.3f} ({overall.f1.verdict}).")  # fmt: skip
+    return _HEADING + "\n".join(lines) + "\n\n" + older

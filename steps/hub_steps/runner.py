@@ -1,0 +1,106 @@
+"""What all steps share: read the request, skip finished work, run, and turn every failure into one message."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic import ValidationError
+
+from hub_steps.contract import (
+    PARAMETERS,
+    STOP_ON_EOF,
+    ExitCode,
+    Request,
+    RetryableError,
+    StepError,
+    Stopped,
+    message,
+    redact,
+)
+from hub_steps.workspace import Workspace
+
+if TYPE_CHECKING:
+    from hub_steps.parameters import Declared
+
+
+def run(kind: str, source: str) -> ExitCode:
+    """Run the step that a request describes and return how it ended; failures are told on standard error."""
+    try:
+        request, parameters = read_request(kind, source)
+    except (OSError, KeyError, ValueError) as error:
+        _complain(f"bad request: {error}")
+        return ExitCode.BAD_REQUEST
+    signal.signal(signal.SIGTERM, _stop)
+    if os.environ.get(STOP_ON_EOF):
+        threading.Thread(target=_stop_on_eof, daemon=True).start()
+    try:
+        _work(request, parameters)
+    except StepError as error:
+        _complain(str(error))
+        return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _unexpected(error)
+        _complain(f"no space left on the device that holds {error.filename or request.output}: free some, then run again")
+        return ExitCode.RETRY
+    except Exception as error:
+        return _unexpected(error)
+    return ExitCode.DONE
+
+
+def read_request(kind: str, source: str) -> tuple[Request, Any]:
+    """Return the request from a file or, as `env:NAME`, from a variable, with its parameters checked.
+
+    Raises OSError, KeyError or ValueError if there is none, or if it is not a request for this kind of step.
+    """
+    text = os.environ[source[4:]] if source.startswith("env:") else Path(source).read_text(encoding="utf-8")
+    try:
+        request = Request.model_validate_json(text)
+        parameters: Declared = PARAMETERS[request.kind].model_validate(request.parameters)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
+        raise ValueError("; ".join(faults)) from None
+    if request.kind != kind:
+        raise ValueError(f"it asks for '{request.kind}', not '{kind}'")
+    return request, parameters
+
+
+def _work(request: Request, parameters: Declared) -> None:
+    workspace = Workspace(request)
+    if workspace.is_done():
+        message("already done: the output has its completion marker")
+        return
+    workspace.open()
+    outcome = import_module(f"hub_steps.{request.kind}.step").main(workspace, parameters)
+    if outcome:
+        workspace.commit(outcome)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped("stopped as asked")
+
+
+def _stop_on_eof() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _unexpected(error: Exception) -> ExitCode:
+    sys.stderr.write(redact("".join(traceback.format_exception(error))))
+    _complain(f"unexpected {type(error).__name__}: {error}")
+    return RetryableError.exit_code if isinstance(error, ConnectionError) else ExitCode.FAILED
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"error: {redact(text)}\n")
+    sys.stderr.flush()

@@ -1,0 +1,49 @@
+"""Training conversations: read, checked row by row, and turned into tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from hub_steps.contract import StepError
+from hub_steps.models.chat import IGNORED, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Turn(BaseModel):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Conversation(BaseModel):
+    """One row of training data."""
+
+    messages: Annotated[list[Turn], Field(min_length=1)]
+
+
+def read_samples(path: Path, tokenizer: Any, max_seq_len: int) -> tuple[list[dict[str, list[int]]], int]:
+    """Return samples with `input_ids`, `attention_mask` and `labels` (each of one length), and how many were too long.
+
+    Raises StepError if a row is not a conversation, naming it by its line, or if no sample is left to learn from.
+    """
+    samples, num_too_long = [], 0
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = Conversation.model_validate(json.loads(line))
+                ids, labels = encode(tokenizer, [turn.model_dump() for turn in row.messages])
+            except (ValidationError, ValueError) as error:
+                raise StepError(f"{path.name}, line {number}: {error}") from None
+            if len(ids) > max_seq_len:
+                num_too_long += 1
+            elif any(label != IGNORED for label in labels):
+                samples.append({"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels})
+    if not samples:
+        raise StepError(f"{path.name} has nothing to learn from: {num_too_long} samples are longer than max_seq_len {max_seq_len}")
+    return samples, num_too_long

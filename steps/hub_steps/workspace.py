@@ -1,0 +1,126 @@
+"""A step's files: where its inputs are, where it writes, and how finished work becomes visible all at once."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_steps.contract import RESULT_FILE, Result, StepError, key_material
+from hub_steps.files import file_entry, local_path, write_durably
+
+if TYPE_CHECKING:
+    from hub_steps.contract import Input, Request
+
+CHECKPOINTS = "checkpoints"
+"""Folder in the output that outlives a failed attempt, and is gone once the step is done."""
+PACKAGES = ("hubc", "torch", "transformers", "peft", "accelerate", "xllamacpp", "openai")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step reports when its files are written; `published` are absolute paths of files outside its output."""
+
+    summary: str
+    metrics: dict[str, Any]
+    published: tuple[Path, ...] = field(default=())
+
+
+class Workspace:
+    """The folder `<output>.partial`, renamed to `<output>` when everything in it is complete."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.output = local_path(request.output)
+        self.folder = self.output.with_name(self.output.name + ".partial")
+        self.started_at = time.time()
+        self.is_first_node = int(os.environ.get("PET_NODE_RANK") or 0) == 0
+
+    def is_done(self) -> bool:
+        """Tell whether the step's output exists with its completion marker."""
+        return (self.output / RESULT_FILE).is_file()
+
+    def open(self) -> None:
+        """Make the folder, without what an attempt that failed left there, except for its checkpoints.
+
+        When several nodes run the step, only the first one prepares and completes the folder.
+        """
+        if not self.is_first_node:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for entry in self.folder.iterdir():
+            if entry.name != CHECKPOINTS:
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+    def path(self, name: str) -> Path:
+        """Return where the output `name` is to be written."""
+        return self.folder / name
+
+    def input(self, name: str) -> Input:
+        """Return an input of the request.
+
+        Raises StepError if the request does not have it.
+        """
+        try:
+            return self.request.inputs[name]
+        except KeyError:
+            raise StepError(f"the request has no input '{name}'") from None
+
+    def input_path(self, name: str) -> Path:
+        """Return the file or folder of an input that another step made.
+
+        Raises StepError if it is not there.
+        """
+        path = local_path(self.input(name).uri or "")
+        if not path.exists():
+            raise StepError(f"input '{name}' is missing: {path}")
+        return path
+
+    def documents(self, name: str) -> dict[str, Any]:
+        """Return the documents that the request carries as an input."""
+        return self.input(name).documents or {}
+
+    def commit(self, outcome: Outcome) -> None:
+        """Write the completion marker and give the folder its final name.
+
+        An output without a marker, or one that was found damaged, is replaced.
+        """
+        shutil.rmtree(self.path(CHECKPOINTS), ignore_errors=True)
+        inside = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        files = [file_entry(path, str(path.relative_to(self.folder))) for path in inside]
+        files += [file_entry(path, str(path)) for path in outcome.published]
+        result = Result(
+            kind=self.request.kind,
+            step=self.request.step,
+            key=self.request.key,
+            material=key_material(
+                self.request.kind,
+                self.request.parameters,
+                {name: value.key for name, value in self.request.inputs.items()},
+            ),
+            run=self.request.identity.run,
+            started_at=self.started_at,
+            finished_at=time.time(),
+            summary=outcome.summary,
+            metrics=outcome.metrics,
+            files=tuple(files),
+            packages=_versions(),
+        )
+        write_durably(self.path(RESULT_FILE), result.model_dump_json(indent=2))
+        if self.output.exists():
+            shutil.rmtree(self.output)
+        self.folder.rename(self.output)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
