@@ -1,0 +1,96 @@
+"""Reading what steps write: events of the step contract between the lines of libraries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TAIL_BYTES = 64 * 1024
+ERROR = "error: "
+
+
+class LogReader:
+    """Follows a growing log file and yields the events in its new lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = path.stat().st_size if path.exists() else 0
+
+    def lines(self) -> Iterator[str]:
+        """Yield every line that was completed since the last call."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        end = data.rfind(b"\n") + 1
+        self.offset += end
+        yield from data[:end].decode(errors="replace").splitlines()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield every event that was completed since the last call."""
+        for line in self.lines():
+            if event := parse_event(line):
+                yield event
+
+
+def parse_event(line: str) -> dict[str, Any] | None:
+    """Return the event in a log line, or None if it is an ordinary line."""
+    if not line.startswith('{"hubc"'):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("hubc"), str) else None
+
+
+def readable(line: str) -> str:
+    """Return a log line for people: an event as a sentence, any other line as it is."""
+    event = parse_event(line)
+    match event:
+        case {"hubc": "message", "text": text}:
+            return str(text)
+        case {"hubc": "progress"}:
+            return progress_text(event)
+        case _:
+            return line
+
+
+def progress_text(event: dict[str, Any]) -> str:
+    """Return a progress event as text: how far, and the newest figures."""
+    figures = event.get("metrics") or {}
+    shown = ", ".join(f"{str(name).replace('_', ' ')} {value:.4g}" for name, value in figures.items() if _is_number(value))
+    return f"{event.get('done')}/{event.get('total')} {event.get('unit')}" + (f", {shown}" if shown else "")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a log: its last lines for people, and the last error that the step itself told."""
+
+    lines: list[str]
+    error: str
+
+
+def last_lines(path: Path, number: int = 15) -> Tail:
+    """Return the end of a log file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return Tail([], "")
+    errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
+    shown = [readable(line) for line in lines if (parse_event(line) or {}).get("hubc") != "progress"]
+    return Tail(shown[-number:], errors[-1] if errors else "")

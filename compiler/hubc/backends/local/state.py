@@ -1,0 +1,136 @@
+"""The folder `.hubc`: records of runs, their logs, and what steps made. It survives whatever happens to a process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from pydantic import ValidationError
+
+from hub_steps.files import write_durably
+from hubc.errors import UnreachableError, UsageError
+from hubc.runs import ENDED, Run, StepRun
+
+if TYPE_CHECKING:
+    from hubc.plan import Plan
+
+RECORD = "run.json"
+
+
+class State:
+    """Runs below `<root>/.hubc/runs`, outputs below `<root>/.hubc/outputs`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / ".hubc"
+        self.runs = self.folder / "runs"
+
+    @property
+    def storage_root(self) -> str:
+        """URI below which the outputs of steps lie."""
+        return (self.folder / "outputs").as_uri()
+
+    def create(self, plan: Plan, spec: str) -> Run:
+        """Make the folder and the record of a new run.
+
+        Raises UnreachableError if nothing can be written there.
+        """
+        now = time.time()
+        stem = f"{plan.pipeline}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}"
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            id = self._claim(stem)
+            process = psutil.Process()
+            run = Run(
+                id=id,
+                pipeline=plan.pipeline,
+                platform=plan.platform,
+                spec=spec,
+                plan_digest=plan.digest,
+                state="running",
+                created_at=now,
+                pid=process.pid,
+                pid_started_at=process.create_time(),
+                steps=tuple(StepRun(id=step.id, kind=step.kind, key=step.key) for step in plan.steps),
+            )
+            (self.runs / id / "plan.json").write_text(json.dumps(plan.as_data(), indent=2), encoding="utf-8")
+            self.save(run)
+        except OSError as error:
+            raise UnreachableError(f"cannot write below {self.folder}: {error.strerror}") from None
+        return run
+
+    def _claim(self, stem: str) -> str:
+        for number in range(1, 1000):
+            id = stem if number == 1 else f"{stem}-{number}"
+            try:
+                (self.runs / id).mkdir()
+            except FileExistsError:
+                continue
+            return id
+        raise UnreachableError(f"too many runs named {stem}")
+
+    def save(self, run: Run) -> None:
+        """Replace the record of a run."""
+        write_durably(self.runs / run.id / RECORD, run.model_dump_json(indent=2))
+
+    def load(self, id: str) -> Run:
+        """Return a run; one whose process is gone without a word has failed.
+
+        Raises UsageError if there is none of this name, or its record cannot be read.
+        """
+        path = self.runs / id / RECORD
+        if "/" in id or not path.is_file():
+            known = ", ".join(run.id for run in self.list()[:5]) or "none yet"
+            raise UsageError(f"no run '{id}'; the newest: {known}")
+        try:
+            run = Run.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as error:
+            raise UsageError(f"the record of run '{id}' cannot be read: {path}: {error}") from None
+        return run if run.state in ENDED or is_driven(run) else _abandoned(run)
+
+    def list(self) -> list[Run]:
+        """Return all readable runs, the newest first."""
+        found = []
+        for path in self.runs.glob(f"*/{RECORD}"):
+            try:
+                found.append(self.load(path.parent.name))
+            except UsageError:
+                continue
+        return sorted(found, key=lambda run: (run.created_at, run.id), reverse=True)
+
+    def log(self, run: str, step: str, node: int = 0) -> Path:
+        """Return the log file of a step's node."""
+        return self.runs / run / f"{step}.{node}.log"
+
+    def logs(self, run: str, step: str) -> list[Path]:
+        """Return the log files of all nodes of a step."""
+        return sorted(self.runs.joinpath(run).glob(f"{step}.*.log"))
+
+    def remove(self, id: str) -> None:
+        """Forget a run."""
+        shutil.rmtree(self.runs / id)
+
+
+def is_driven(run: Run) -> bool:
+    """Tell whether the process that drives a run is alive."""
+    try:
+        return abs(psutil.Process(run.pid).create_time() - run.pid_started_at) < 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _abandoned(run: Run) -> Run:
+    """Return the run as failed: its driver was killed before it could say so."""
+    reason = f"hubc (process {run.pid}) ended without a word; run it again, and finished steps are reused"
+    steps = tuple(
+        step.model_copy(update={"state": "failed" if step.state == "running" else "cancelled", "reason": reason})
+        if step.state in ("pending", "waiting", "running")
+        else step
+        for step in run.steps
+    )
+    return run.model_copy(update={"state": "failed", "reason": reason, "steps": steps})

@@ -1,0 +1,122 @@
+"""The command line: what the commands are called and take. Each command's module is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from hubc import __version__
+from hubc.errors import HubcError, SpecError
+
+EXIT_CODES = """exit codes: 0 good, 1 the spec or plan has errors, 2 wrong usage, 3 the run failed,
+4 a backend or service could not be reached, 130 interrupted"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are one clear message on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(import_module(f"hubc.commands.{options.command}").run(options))
+    except SpecError as error:
+        from hubc.diagnostics import as_json, as_text
+
+        as_wanted = as_json if getattr(options, "format", "text") == "json" else as_text
+        sys.stderr.write(as_wanted(error.diagnostics) + "\n")
+        return error.exit_code
+    except HubcError as error:
+        sys.stderr.write(f"hubc: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("hubc: interrupted; everything that was started has ended\n")
+        return 130
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        sys.stderr.write(f"hubc: {error.strerror}: {error.filename}\n" if error.filename else f"hubc: {error}\n")
+        return 4
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hubc",
+        description="Compile language model pipelines and run them, on one machine or on Argo Workflows.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hubc {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_spec_commands(commands)
+    _add_run_commands(commands)
+    return parser
+
+
+def _add_spec_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    init = commands.add_parser("init", help="write a small working pipeline spec")
+    init.add_argument("name", nargs="?", default="my-model", metavar="NAME", help="name of the pipeline (my-model)")
+
+    validate = commands.add_parser("validate", help="check specs: every error at once")
+    validate.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (specs)")
+    _add_format(validate)
+
+    schema = commands.add_parser("schema", help="write the JSON Schemas, or check that they are not stale")
+    schema.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one is stale")
+    schema.add_argument("-o", "--output", type=Path, default=Path("schemas"), metavar="FOLDER", help="folder (schemas)")
+
+    plan = commands.add_parser("plan", help="show what would run, what is reused, and why")
+    _add_spec(plan)
+    _add_format(plan)
+
+    render = commands.add_parser("render", help="write the Argo manifest of a plan")
+    _add_spec(render, platform="example-cluster")
+    render.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write; else standard output")
+
+    run = commands.add_parser("run", help="run a plan on this machine and print its report")
+    run.add_argument("spec", type=Path, metavar="SPEC", help="file of the pipeline")
+    run.add_argument("--parallel", type=_positive, metavar="N", help="steps that may run at once (one for every two cores)")
+    _add_format(run)
+
+
+def _add_run_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add_format(commands.add_parser("list", help="list the runs, the newest first"))
+
+    status = commands.add_parser("status", help="show a run and its steps")
+    _add_run(status, optional=True)
+    _add_format(status)
+
+    logs = commands.add_parser("logs", help="show what the steps of a run printed")
+    _add_run(logs, optional=True)
+    logs.add_argument("--step", metavar="STEP", help="one step only")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+
+    _add_run(commands.add_parser("cancel", help="end a run and everything that it started"))
+    _add_run(commands.add_parser("delete", help="cancel a run if need be, and forget it; what it made stays"))
+
+    report = commands.add_parser("report", help="show curves, evaluation and provenance of a run")
+    _add_run(report, optional=True)
+    _add_format(report)
+
+
+def _add_spec(parser: argparse.ArgumentParser, platform: str = "local") -> None:
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="file of the pipeline")
+    parser.add_argument("--platform", default=platform, metavar="P", help=f"name or file of the platform ({platform})")
+
+
+def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    note = "name of the run" + (" (the newest)" if optional else "")
+    parser.add_argument("run", nargs="?" if optional else None, metavar="RUN", help=note)
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs (text)")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on is needed")
+    return number

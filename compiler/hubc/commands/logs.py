@@ -1,0 +1,25 @@
+"""`hubc logs`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from hubc.commands.runs import chosen, local_backend
+from hubc.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def run(options: Namespace) -> int:
+    """Show what the steps of a run printed."""
+    backend = local_backend()
+    id = chosen(backend, options.run)
+    steps = [step.id for step in backend.get(id).steps]
+    if options.step is not None and options.step not in steps:
+        raise UsageError(f"run '{id}' has no step '{options.step}'; it has: {', '.join(steps)}")
+    for line in backend.logs(id, options.step, follow=options.follow):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    return 0

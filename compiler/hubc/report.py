@@ -1,0 +1,100 @@
+"""The report of a run: what each step did, the evaluation table, and where the model is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hub_steps.contract import Result, StepError
+from hub_steps.files import local_path, read_result
+from hubc.display import duration, seconds
+from hubc.runs import DONE, Run
+
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 40
+
+
+def report(run: Run, storage_root: str) -> dict[str, Any]:
+    """Return all facts of a run as plain data; parts that a step has not made yet are missing."""
+    folders = {step.id: local_path(f"{storage_root}/{run.pipeline}/{step.id}/{step.key}") for step in run.steps}
+    results = {id: found for id, folder in folders.items() if run.step(id).state in DONE and (found := _result(folder))}
+    data: dict[str, Any] = {"run": run.model_dump(mode="json"), "results": {}}
+    for id, result in results.items():
+        data["results"][id] = result.model_dump(mode="json", exclude={"files", "material"})
+    if "train" in results:
+        data["loss"] = [json.loads(line)["loss"] for line in (folders["train"] / "metrics.jsonl").read_text().splitlines()]
+        data["loss_curve"] = str(folders["train"] / "loss_curve.png")
+    for id in ("evaluate-tuned", "evaluate-base"):
+        if id in results:
+            evaluation = json.loads((folders[id] / "evaluation.json").read_text(encoding="utf-8"))
+            data["evaluation"] = {"figures": evaluation["figures"], "comparison": evaluation["comparison"]}
+            break
+    return data
+
+
+def report_text(data: dict[str, Any]) -> str:
+    """Return a report for people."""
+    run = Run.model_validate(data["run"])
+    lines = [f"Run {run.id}: {run.state}" + (f" ({run.reason})" if run.reason else ""), ""]
+    lines += [f"  {step.id:<15} {step.state:<10} {duration(step):>12}  {step.summary or step.reason}" for step in run.steps]
+    if loss := data.get("loss"):
+        lines += ["", f"Training loss   {_curve(loss)}  {loss[0]:.3f} -> {loss[-1]:.3f}", f"                {data['loss_curve']}"]
+    if evaluation := data.get("evaluation"):
+        lines += ["", *_evaluation(evaluation)]
+    if publish := data["results"].get("publish"):
+        lines += ["", f"Published: {publish['metrics']['location']}"]
+    if run.finished_at:
+        lines += ["", f"Took {seconds(run.finished_at - run.created_at)}."]
+    return "\n".join(lines)
+
+
+def _result(folder: Path) -> Result | None:
+    try:
+        return read_result(folder)
+    except StepError:
+        return None
+
+
+def _curve(values: list[float]) -> str:
+    """Return values as a line of bars, at most CURVE_WIDTH of them."""
+    size = max(1, -(-len(values) // CURVE_WIDTH))
+    means = [sum(chunk) / len(chunk) for start in range(0, len(values), size) if (chunk := values[start : start + size])]
+    low, span = min(means), (max(means) - min(means)) or 1.0
+    return "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in means)
+
+
+def _evaluation(evaluation: dict[str, Any]) -> list[str]:
+    comparison = evaluation["comparison"]
+    if not comparison:
+        return ["Base model on the held-out questions:", *(
+            f"  {name:<40} {row['num_questions']:>4} questions   NLL {row['nll']:.3f}   F1 {row['f1']:.3f}"
+            for name, row in evaluation["figures"].items())]  # fmt: skip
+    width = max(len("held-out questions"), *(len(name) for name in comparison))
+    lines = [f"{'held-out questions':<{width}}     n   NLL base -> tuned              F1 base -> tuned"]
+    for name, row in comparison.items():
+        lines.append(f"{name:<{width}}  {row['num_questions']:>4}   {_change(row['nll']):<29}  {_change(row['f1'])}")
+    overall = comparison["overall"]
+    lines += ["", f"{overall['num_improved']} of {overall['num_questions']} reference answers became likelier, "
+                  f"{overall['num_regressed']} less likely."]  # fmt: skip
+    for word in ("improved", "regressed", "no change"):
+        leaves = [name for name, row in comparison.items() if name != "overall" and row["nll"]["verdict"] == word]
+        if leaves:
+            lines.append(f"{ {'improved': 'Improvements', 'regressed': 'Regressions'}.get(word, 'No changes')}: {', '.join(leaves)}")
+    lines.append(_conclusion(overall["nll"], overall["f1"]))
+    return lines
+
+
+def _change(figure: dict[str, Any]) -> str:
+    return f"{figure['base']:.3f} -> {figure['tuned']:.3f} {figure['verdict']}"
+
+
+def _conclusion(nll: dict[str, Any], f1: dict[str, Any]) -> str:
+    verdicts = {nll["verdict"], f1["verdict"]}
+    if verdicts <= {"improved", "no change"} and "improved" in verdicts:
+        return "The tuned model is better than its base on the held-out questions."
+    if verdicts == {"no change"}:
+        return "The tuned model is neither better nor worse than its base on the held-out questions."
+    if "improved" in verdicts:
+        return "The tuned model is better by one figure and worse by the other."
+    return "The tuned model is worse than its base on the held-out questions."

@@ -1,0 +1,57 @@
+"""What is known of a run: its state and that of each of its steps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hub_steps.contract import Record
+
+RunState = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+StepState = Literal["pending", "waiting", "running", "succeeded", "reused", "failed", "cancelled"]
+ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+DONE: frozenset[str] = frozenset({"succeeded", "reused"})
+
+
+class StepRun(Record):
+    """One step of a run."""
+
+    id: str
+    kind: str
+    state: StepState = "pending"
+    reason: str = ""
+    """Why it runs, is reused, waits or failed."""
+    key: str
+    attempts: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    exit_code: int | None = None
+    summary: str = ""
+    progress: str = ""
+
+
+class Run(Record):
+    """One execution of a plan."""
+
+    id: str
+    pipeline: str
+    platform: str
+    spec: str
+    """Path of the spec, relative to the repository."""
+    plan_digest: str
+    state: RunState
+    reason: str = ""
+    created_at: float
+    finished_at: float | None = None
+    pid: int
+    """The process that drives the run."""
+    pid_started_at: float
+    """When that process started: process ids are used again."""
+    steps: tuple[StepRun, ...]
+
+    def step(self, id: str) -> StepRun:
+        """Return the step with this id."""
+        return next(step for step in self.steps if step.id == id)
+
+    def with_step(self, changed: StepRun) -> Run:
+        """Return the run with one step replaced."""
+        return self.model_copy(update={"steps": tuple(changed if step.id == changed.id else step for step in self.steps)})

@@ -1,0 +1,119 @@
+"""Names and sizes that a cluster would refuse are refused when rendering, with the limit and a remedy."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from hubc.backends.argo import job_name, render
+from hubc.errors import HubcError, UsageError
+from hubc.plan import Plan, Resources, Source, Step
+from hubc.workspace import LOCAL, load_platform
+
+if TYPE_CHECKING:
+    from hub_steps.contract import Kind
+    from hubc.spec.platform import Platform
+
+ROOT = Path(__file__).resolve().parents[2]
+PLATFORM = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"))
+
+
+def make_step(id: str = "train", kind: Kind = "train", nodes: int = 1, documents: dict[str, Any] | None = None) -> Step:
+    return Step(
+        id=id,
+        kind=kind,
+        parameters={},
+        inputs={"taxonomy": Source(key="sha256:0", documents=documents)},
+        resources=Resources(nodes, cpus=1, memory_gib=1, accelerators=0, accelerator=None, timeout_minutes=1),
+        secrets=(),
+        image="registry.example.com/step",
+        material={"id": id},
+    )
+
+
+def make_plan(*steps: Step, pipeline: str = "small") -> Plan:
+    return Plan(pipeline, "", PLATFORM.metadata.name, "0" * 64, steps)
+
+
+def with_argo(**changes: Any) -> Platform:
+    argo = PLATFORM.spec.argo.model_copy(update=changes) if PLATFORM.spec.argo else None
+    return PLATFORM.model_copy(update={"spec": PLATFORM.spec.model_copy(update={"argo": argo})})
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (make_plan(make_step(), pipeline="p" * 53), r"workflow-name: .* has 64 characters, the limit is 63; give "),
+        (make_plan(make_step(), pipeline="Upper"), r"workflow-name: .*not a DNS label"),
+        (make_plan(make_step("s" * 64)), r"step-id: .* has 64 characters, the limit is 63; give "),
+        (make_plan(make_step("evaluate.base")), r"step-id: 'evaluate\.base' cannot be the name"),
+        (make_plan(make_step("pipeline")), r"step-id: 'pipeline' is the name of a template of hubc's own"),
+        (make_plan(make_step("t" * 36, nodes=2)), r"job-name: .* the limit is 47; give the step"),
+        (make_plan(make_step("Train", nodes=2)), r"job-name: .*not a DNS label"),
+        (make_plan(*(make_step(f"step-{n}") for n in range(199))), r"templates: .* has 201 templates, the limit is 200"),
+        (make_plan(make_step(nodes=2, documents={"leaf": "x" * 98_304})), r"request-size: .*limit is 98304; shorten"),
+        (make_plan(make_step(documents={"leaf": "x" * 921_600})), r"manifest-size: .*limit is 921600; use"),
+    ],
+)  # fmt: skip
+def test_over_budget(plan: Plan, message: str) -> None:
+    with pytest.raises(HubcError, match=message):
+        render(plan, PLATFORM)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        make_plan(make_step(), pipeline="p" * 52),
+        make_plan(make_step("s" * 63)),
+        make_plan(*(make_step(f"step-{n}") for n in range(198))),
+        make_plan(make_step(nodes=2, documents={"leaf": "x" * 97_000})),
+        make_plan(make_step(documents={"leaf": "x" * 900_000})),
+    ],
+)
+def test_just_within_budget(plan: Plan) -> None:
+    assert yaml.safe_load(render(plan, PLATFORM))["metadata"]["name"].startswith(plan.pipeline)
+
+
+@pytest.mark.parametrize("pipeline", ["a", "quickstart", "p" * 30, "p" * 31, "p" * 40, "a-" * 19 + "aa"])
+@pytest.mark.parametrize("nodes", [2, 100, 101, 1024])
+def test_job_names_leave_room_for_pod_names(pipeline: str, nodes: int) -> None:
+    step = make_step(nodes=nodes)
+    name = job_name(make_plan(step, pipeline=pipeline), step)
+    assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
+    assert len(name) <= 47
+    assert len(f"{name}-node-0-{nodes - 1}-abcde") <= 63
+    assert name.endswith(f"-train-{step.key[:10]}")
+
+
+def test_job_names_of_similar_pipelines_differ() -> None:
+    step = make_step(nodes=2)
+    names = {job_name(make_plan(step, pipeline="p" * 39 + end), step) for end in "ab"}
+    assert len(names) == 2
+
+
+def test_several_distributed_steps_are_all_deleted() -> None:
+    plan = make_plan(make_step("warm-up", nodes=2), make_step("train", nodes=3))
+    manifest = yaml.safe_load(render(plan, PLATFORM))
+    templates = {template["name"]: template for template in manifest["spec"]["templates"]}
+    tasks = templates[manifest["spec"]["onExit"]]["dag"]["tasks"]
+    deleted = [json.loads(templates[task["template"]]["resource"]["manifest"])["metadata"]["name"] for task in tasks]
+    assert deleted == [job_name(plan, step) for step in plan.steps]
+
+
+def test_old_controllers_are_refused() -> None:
+    with pytest.raises(HubcError, match=r"controller-version: Argo Workflows 3\.5\.9 is older than 3\.6"):
+        render(make_plan(make_step()), with_argo(controller_version="3.5.9"))
+    assert render(make_plan(make_step()), with_argo(controller_version="3.6.0"))
+
+
+def test_another_platform_is_refused() -> None:
+    with pytest.raises(UsageError, match="the plan is for platform 'example-cluster', not 'local'"):
+        render(make_plan(make_step()), LOCAL)
+    with pytest.raises(UsageError, match="platform 'local' has no 'argo'"):
+        render(replace(make_plan(make_step()), platform="local"), LOCAL)
