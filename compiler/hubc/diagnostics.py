@@ -22,8 +22,17 @@ class Diagnostic:
     message: str
     help: str
 
+    def __post_init__(self) -> None:
+        for name in ("file", "message", "help"):
+            object.__setattr__(self, name, _printable(getattr(self, name)))
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.rule}: {self.message}\n    help: {self.help}"
+
+
+def _printable(text: str) -> str:
+    """Return `text` on one line, so that what a spec or file name holds can neither forge output nor steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def as_text(diagnostics: Iterable[Diagnostic]) -> str:

@@ -142,7 +142,9 @@ class Plan:
         return Input(uri=f"{folder}/{value.path}" if value.path else folder, key=f"{producer.key}/{value.path}")
 
 
-def material(kind: Kind, parameters: dict[str, Any], inputs: dict[str, Reference | Source], steps: dict[str, Step]) -> dict[str, Any]:
+def material(
+    kind: Kind, parameters: dict[str, Any], inputs: dict[str, Reference | Source], steps: dict[str, Step]
+) -> dict[str, Any]:
     """Return what the cache key of a step is computed from, given the steps that it may refer to."""
     keys = {
         name: value.key if isinstance(value, Source) else f"{steps[value.step].key}/{value.path}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import Result, StepError
 from hub_steps.files import local_path, read_result
 from hubc.display import duration, seconds
 from hubc.runs import DONE, Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
@@ -18,18 +20,20 @@ CURVE_WIDTH = 40
 def report(run: Run, storage_root: str) -> dict[str, Any]:
     """Return all facts of a run as plain data; parts that a step has not made yet are missing."""
     folders = {step.id: local_path(f"{storage_root}/{run.pipeline}/{step.id}/{step.key}") for step in run.steps}
-    results = {id: found for id, folder in folders.items() if run.step(id).state in DONE and (found := _result(folder))}
-    data: dict[str, Any] = {"run": run.model_dump(mode="json"), "results": {}}
-    for id, result in results.items():
-        data["results"][id] = result.model_dump(mode="json", exclude={"files", "material"})
+    done = {step.id: _result(folders[step.id]) for step in run.steps if step.state in DONE}
+    results = {name: result for name, result in done.items() if result}
+    data: dict[str, Any] = {
+        "run": run.model_dump(mode="json"),
+        "results": {name: result.model_dump(mode="json", exclude={"files"}) for name, result in results.items()},
+    }
     if "train" in results:
-        data["loss"] = [json.loads(line)["loss"] for line in (folders["train"] / "metrics.jsonl").read_text().splitlines()]
+        history = (folders["train"] / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        data["loss"] = [json.loads(line)["loss"] for line in history]
         data["loss_curve"] = str(folders["train"] / "loss_curve.png")
-    for id in ("evaluate-tuned", "evaluate-base"):
-        if id in results:
-            evaluation = json.loads((folders[id] / "evaluation.json").read_text(encoding="utf-8"))
-            data["evaluation"] = {"figures": evaluation["figures"], "comparison": evaluation["comparison"]}
-            break
+    measured = next((name for name in ("evaluate-tuned", "evaluate-base") if name in results), None)
+    if measured:
+        evaluation = json.loads((folders[measured] / "evaluation.json").read_text(encoding="utf-8"))
+        data["evaluation"] = {"figures": evaluation["figures"], "comparison": evaluation["comparison"]}
     return data
 
 
@@ -39,7 +43,11 @@ def report_text(data: dict[str, Any]) -> str:
     lines = [f"Run {run.id}: {run.state}" + (f" ({run.reason})" if run.reason else ""), ""]
     lines += [f"  {step.id:<15} {step.state:<10} {duration(step):>12}  {step.summary or step.reason}" for step in run.steps]
     if loss := data.get("loss"):
-        lines += ["", f"Training loss   {_curve(loss)}  {loss[0]:.3f} -> {loss[-1]:.3f}", f"                {data['loss_curve']}"]
+        lines += [
+            "",
+            f"Training loss   {_curve(loss)}  {loss[0]:.3f} -> {loss[-1]:.3f}",
+            f"                {data['loss_curve']}",
+        ]
     if evaluation := data.get("evaluation"):
         lines += ["", *_evaluation(evaluation)]
     if publish := data["results"].get("publish"):
@@ -80,7 +88,9 @@ def _evaluation(evaluation: dict[str, Any]) -> list[str]:
     for word in ("improved", "regressed", "no change"):
         leaves = [name for name, row in comparison.items() if name != "overall" and row["nll"]["verdict"] == word]
         if leaves:
-            lines.append(f"{ {'improved': 'Improvements', 'regressed': 'Regressions'}.get(word, 'No changes')}: {', '.join(leaves)}")
+            lines.append(
+                f"{ {'improved': 'Improvements', 'regressed': 'Regressions'}.get(word, 'No changes') }: {', '.join(leaves)}"
+            )
     lines.append(_conclusion(overall["nll"], overall["f1"]))
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,12 @@ def spec_files(path: Path) -> Iterator[Path]:
 
     Raises SpecError if there is no such path.
     """
-    if not path.is_dir():
-        if not path.exists():
-            raise SpecError([Diagnostic(display_name(path), 1, 1, "unreadable-file", "there is no such file", "check the path")])
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        message = f"cannot read the file: {error.strerror}"
+        raise SpecError([Diagnostic(display_name(path), 1, 1, "unreadable-file", message, "check the path")]) from None
+    if not is_folder:
         yield path
         return
     for folder, names, files in os.walk(path):
@@ -50,11 +54,11 @@ def spec_files(path: Path) -> Iterator[Path]:
 def leaf_files(root: Path, taxonomy: str) -> list[Path]:
     """Return the knowledge leaves of the taxonomy at a path below the repository's top, in order of name.
 
-    Links are not followed, so that nothing outside the repository is read.
+    Links to folders are not followed, so that nothing outside the repository is read; reading a link to a leaf is refused.
     """
     found: list[Path] = []
     for folder, names, files in os.walk(root / taxonomy / "knowledge"):
         names.sort()
-        if LEAF in files and not Path(folder, LEAF).is_symlink():
+        if LEAF in files:
             found.append(Path(folder, LEAF))
     return found

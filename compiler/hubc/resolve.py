@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hub_steps.digest import digest
-from hub_steps.locations import ModelLocation
 from hub_steps.parameters import Declared, SecretReference
-from hub_steps.taxonomy import KnowledgeLeaf
 from hubc.checks.plan import check_plan
-from hubc.checks.text import check_text
 from hubc.errors import SpecError
+from hubc.inputs import model_input, taxonomy_input
 from hubc.plan import Plan, Reference, Resources, Source, Step, material
-from hubc.repository import display_name, leaf_files
-from hubc.source import parse
-from hubc.spec.document import validate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub_steps.contract import Kind
-    from hubc.diagnostics import Diagnostic
     from hubc.source import Source as YamlSource
     from hubc.spec.pipeline import Evaluate, Generate, Pipeline, Publish, Train
     from hubc.spec.pipeline import Resources as WantedResources
@@ -33,9 +26,8 @@ def resolve(pipeline: Pipeline, platform: Platform, source: YamlSource, root: Pa
 
     Raises SpecError with every fault of the taxonomy and of the plan.
     """
-    taxonomy = _taxonomy(pipeline, source, root)
     builder = _Builder(platform)
-    _add_steps(builder, pipeline, taxonomy)
+    _add_steps(builder, pipeline, source, root)
     plan = Plan(
         pipeline=pipeline.metadata.name,
         description=pipeline.metadata.description,
@@ -48,10 +40,14 @@ def resolve(pipeline: Pipeline, platform: Platform, source: YamlSource, root: Pa
     return plan
 
 
-def _add_steps(builder: _Builder, pipeline: Pipeline, taxonomy: Source) -> None:
+def _add_steps(builder: _Builder, pipeline: Pipeline, source: YamlSource, root: Path) -> None:
     spec = pipeline.spec
-    base = _base_model(spec.model.location)
-    builder.add("generate", "generate", spec.generate, {"taxonomy": taxonomy})
+    base = model_input(spec.model.location, ("spec", "model", "location"), source)
+    taxonomy = taxonomy_input(spec.taxonomy.path, ("spec", "taxonomy", "path"), source, root)
+    asked: dict[str, Reference | Source] = {"taxonomy": taxonomy}
+    if served := spec.generate.teacher.serve:
+        asked["teacher"] = model_input(served.location, ("spec", "generate", "teacher", "serve", "location"), source)
+    builder.add("generate", "generate", spec.generate, asked)
     if spec.evaluate:
         builder.add("evaluate-base", "evaluate", spec.evaluate, {"model": base, "taxonomy": taxonomy})
     if spec.train:
@@ -112,55 +108,3 @@ def _secrets(value: Declared) -> list[SecretReference]:
         elif isinstance(item, Declared):
             found.extend(_secrets(item))
     return found
-
-
-def _base_model(location: str) -> Source:
-    parsed = ModelLocation.parse(location)
-    if parsed.scheme == "file":
-        return Source(uri=location, key=f"file:{_fingerprint(Path(parsed.path))}")
-    return Source(uri=location, key=str(parsed))
-
-
-def _fingerprint(folder: Path) -> str:
-    """Return a digest of the names, sizes and times in a folder; the weights themselves are not read."""
-    entries: list[Any] = []
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            state = path.stat(follow_symlinks=False)
-            entries.append([str(path.relative_to(folder)), state.st_size, state.st_mtime_ns])
-    return hashlib.sha256(repr(sorted(entries)).encode()).hexdigest()
-
-
-def _taxonomy(pipeline: Pipeline, source: YamlSource, root: Path) -> Source:
-    """Read and check every leaf.
-
-    Raises SpecError with the faults of all leaves.
-    """
-    path, place = pipeline.spec.taxonomy.path, ("spec", "taxonomy", "path")
-    if not (root / path).resolve().is_relative_to(root.resolve()):
-        raise SpecError([source.diagnostic(place, "path-outside-repository", f"'{path}' leads out of the repository",
-                                           "keep the taxonomy inside the repository")])  # fmt: skip
-    files = leaf_files(root, path)
-    if not files:
-        raise SpecError([source.diagnostic(place, "empty-taxonomy", f"no leaf 'knowledge/**/qna.yaml' below '{path}'",
-                                           f"paths start at the repository's top, {root}; check the path")])  # fmt: skip
-    documents: dict[str, Any] = {}
-    found: list[Diagnostic] = []
-    for file in files:
-        try:
-            documents[str(file.parent.relative_to(root / path))] = read_leaf(file).model_dump(mode="json")
-        except SpecError as error:
-            found.extend(error.diagnostics)
-    if found:
-        raise SpecError(found)
-    return Source(documents=documents, key=f"sha256:{digest(documents)}")
-
-
-def read_leaf(file: Path) -> KnowledgeLeaf:
-    """Read one leaf of a taxonomy.
-
-    Raises SpecError with every fault of the leaf.
-    """
-    leaf = parse(file, name=display_name(file))
-    return validate(leaf, KnowledgeLeaf, extra=check_text(leaf, braces=False))

@@ -83,4 +83,6 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 def _flat(value: Any, prefix: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {prefix: value}
-    return {path: leaf for key, item in value.items() for path, leaf in _flat(item, f"{prefix}.{key}" if prefix else key).items()}
+    return {
+        path: leaf for key, item in value.items() for path, leaf in _flat(item, f"{prefix}.{key}" if prefix else key).items()
+    }

@@ -7,6 +7,7 @@ The text is read as YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-cor
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,6 +32,11 @@ _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_ALLOWED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\r(?!\n)"
+)
+"""Control characters, and what a parser takes for a line break, or an editor shows elsewhere, and a reviewer cannot see."""
+_CONFLICT = re.compile(r"^(<<<<<<< .*|=======|>>>>>>> .*)$", re.MULTILINE)
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -75,17 +81,15 @@ def parse_text(text: str, file: str) -> Source:
     Raises SpecError if the text is not a single YAML mapping.
     """
     reader = _Reader(file)
+    if found := _NOT_ALLOWED.search(text):
+        message, remedy = f"the character U+{ord(found[0]):04X} is not allowed", "remove it; end lines with LF or CRLF"
+        raise SpecError([Diagnostic(file, *_place(text, found.start()), "yaml-character", message, remedy)])
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
-        reader.fail(error.problem_mark, "yaml-syntax", _problem(error), _syntax_help(text, error))
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise SpecError(
-            [Diagnostic(file, line, 1, "yaml-syntax", f"character {error.character!r} is not allowed", "remove it")]
-        ) from None
-    if not isinstance(reader.source.data, dict):
+        reader.errors.append(_syntax_error(text, file, error))
+    if not reader.errors and not isinstance(reader.source.data, dict):
         reader.errors.append(
             Diagnostic(file, 1, 1, "yaml-not-a-mapping", "the file holds no mapping", "start with 'apiVersion: hubc/v1'")
         )
@@ -99,9 +103,15 @@ def _read(path: Path, file: str) -> str:
         return SpecError([Diagnostic(file, line, 1, "unreadable-file", message, help)])
 
     try:
-        if path.stat().st_size > MAX_BYTES:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise fail("the file is a symbolic link, which may lead out of the repository", "put the file itself here")
+        if not stat.S_ISREG(mode):
+            raise fail("this is not a regular file", "give the path of a YAML file")
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
             raise fail(f"the file is larger than {MAX_BYTES} bytes", "split it into several specs")
-        raw = path.read_bytes()
     except OSError as error:
         raise fail(f"cannot read the file: {error.strerror}", "check the path and its permissions") from None
     try:
@@ -111,19 +121,25 @@ def _read(path: Path, file: str) -> str:
         raise fail(f"byte {raw[error.start]:#04x} is not UTF-8", "save the file as UTF-8", line) from None
 
 
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    return " ".join(filter(None, (error.context, error.problem)))
+def _syntax_error(text: str, file: str, error: yaml.MarkedYAMLError) -> Diagnostic:
+    if conflict := _CONFLICT.search(text):
+        place, message, remedy = _place(text, conflict.start()), "a merge conflict starts here", "resolve it"
+        return Diagnostic(file, *place, "yaml-merge-conflict", message, remedy)
+    mark, lines = error.problem_mark, text.split("\n")
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    if line >= len(lines):  # the parser ends the last line itself
+        line, column = len(lines) - 1, len(lines[-1])
+    message = " ".join(filter(None, (error.context, error.problem)))
+    shown = lines[line]
+    remedy = "mend the YAML syntax; quote text that holds ': ', ' #', '{', '[', '*' or '&'"
+    if "\t" in shown[: len(shown) - len(shown.lstrip())]:
+        remedy = "indent with spaces; YAML does not allow tabs"
+    return Diagnostic(file, line + 1, column + 1, "yaml-syntax", message, remedy)
 
 
-def _syntax_help(text: str, error: yaml.MarkedYAMLError) -> str:
-    lines = text.splitlines()
-    index = error.problem_mark.line if error.problem_mark else 0
-    line = lines[index] if index < len(lines) else ""
-    if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
-        return "resolve the merge conflict"
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with spaces; YAML does not allow tabs"
-    return "mend the YAML syntax; quote text that holds ': ', ' #', '{', '[', '*' or '&'"
+def _place(text: str, index: int) -> Position:
+    """Return the line and column of the character at `index`."""
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
 
 
 @dataclass
@@ -133,7 +149,7 @@ class _Open:
     value: dict[str, Any] | list[Any]
     location: Location
     anchor: str | None
-    key: str | None = None
+    key: str = ""
     expects_key: bool = True
 
 
@@ -178,19 +194,23 @@ class _Reader:
             self.stop(event.start_mark, "yaml-too-large", f"the file expands to more than {MAX_NODES} values",
                       "use fewer anchors and aliases")  # fmt: skip
         tag = getattr(event, "tag", None)
-        if tag and tag not in ("!", "tag:yaml.org,2002:str"):
-            self.fail(event.start_mark, "yaml-tag", f"the tag '{tag}' is not allowed", "remove the tag")
+        if tag and not (isinstance(event, yaml.ScalarEvent) and tag == "tag:yaml.org,2002:str"):
+            self.fail(event.start_mark, "yaml-tag", "a tag is not allowed here", "remove what starts with '!'")
 
     def open(self, event: yaml.CollectionStartEvent) -> None:
         self.count(event)
-        if len(self.stack) >= MAX_DEPTH:
-            self.stop(event.start_mark, "yaml-too-deep", f"values nest deeper than {MAX_DEPTH} levels", "flatten the spec")
+        self.nest(event)
         if self.at_key():
-            self.stop(event.start_mark, "yaml-key", "a key is not text", "use plain text as key")
+            self.stop(event.start_mark, "yaml-key", "a key is not text",
+                      "use plain text as key; quote text that starts with '{' or '['")  # fmt: skip
         value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         location = self.place(event)
         self.put(value)
         self.stack.append(_Open(value, location, event.anchor))
+
+    def nest(self, event: yaml.Event, levels: int = 1) -> None:
+        if len(self.stack) + levels > MAX_DEPTH:
+            self.stop(event.start_mark, "yaml-too-deep", f"values nest deeper than {MAX_DEPTH} levels", "flatten the spec")
 
     def close(self) -> None:
         done = self.stack.pop()
@@ -217,10 +237,12 @@ class _Reader:
         if self.at_key():
             self.stop(event.start_mark, "yaml-key", "an alias cannot be a key", "write the key out")
         if event.anchor not in self.anchors:
-            self.stop(event.start_mark, "yaml-anchor", f"no anchor '{event.anchor}' was completed before this alias",
+            self.stop(event.start_mark, "yaml-anchor", "no anchor of this name was completed before this alias",
                       "define the anchor first, and do not refer to it from inside itself")  # fmt: skip
-        value = self.anchors[event.anchor]
-        self.count(event, _size(value))
+        value = self.anchors[event.anchor or ""]
+        size, depth = _extent(value)
+        self.count(event, size)
+        self.nest(event, depth)
         self.place(event)
         self.put(_copy(value))
 
@@ -233,10 +255,10 @@ class _Reader:
             self.fail(event.start_mark, "yaml-merge-key", "the merge key '<<' is not part of YAML 1.2", "write the keys out")
         elif name in top.value:
             first = self.source.keys[(*top.location, name)][0]
-            self.fail(event.start_mark, "yaml-duplicate-key", f"the key '{name}' is already used on line {first}",
+            self.fail(event.start_mark, "yaml-duplicate-key", f"this key is already used on line {first}",
                       "remove one of the two")  # fmt: skip
         else:
-            self.source.keys[(*top.location, name)] = (event.start_mark.line + 1, event.start_mark.column + 1)
+            self.source.keys[(*top.location, name)] = _start(event)
         top.key, top.expects_key = name, False
 
     def place(self, event: yaml.Event) -> Location:
@@ -244,9 +266,8 @@ class _Reader:
         location: Location = ()
         if self.stack:
             top = self.stack[-1]
-            last = top.key if isinstance(top.value, dict) else len(top.value)
-            location = (*top.location, last if last is not None else "")
-        self.source.values.setdefault(location, (event.start_mark.line + 1, event.start_mark.column + 1))
+            location = (*top.location, top.key if isinstance(top.value, dict) else len(top.value))
+        self.source.values.setdefault(location, _start(event))
         return location
 
     def put(self, value: Any) -> None:
@@ -261,17 +282,20 @@ class _Reader:
             top.value.append(value)
 
 
+def _start(event: yaml.Event) -> Position:
+    mark: Any = event.start_mark
+    return mark.line + 1, mark.column + 1
+
+
 def _plain(text: str) -> Any:
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):
         return text.lower() == "true"
-    if _INT.fullmatch(text):
+    if (decimal := _INT.fullmatch(text)) or _OTHER_BASE.fullmatch(text):
         if len(text) > 30:
             raise ValueError(f"the number has {len(text)} digits")
-        return int(text)
-    if _OTHER_BASE.fullmatch(text):
-        return int(text, 0)
+        return int(text, 10 if decimal else 0)
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"'{text}' is not a finite number")
     if _FLOAT.fullmatch(text):
@@ -282,13 +306,13 @@ def _plain(text: str) -> Any:
     return text
 
 
-def _size(value: Any) -> int:
-    total, todo = 0, [value]
-    while todo:
-        item = todo.pop()
-        total += 1
-        todo.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
-    return total
+def _extent(value: Any) -> tuple[int, int]:
+    """Return how many values there are in a value, itself included, and how many levels its collections nest."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    if inner is None:
+        return 1, 0
+    extents = [_extent(item) for item in inner]
+    return 1 + sum(size for size, _ in extents), 1 + max((depth for _, depth in extents), default=0)
 
 
 def _copy(value: Any) -> Any:

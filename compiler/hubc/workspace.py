@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubc.errors import SpecError, UsageError
-from hubc.plan import Plan
+from hubc.inputs import read_leaf
 from hubc.repository import LEAF, display_name, find_root, spec_files
-from hubc.resolve import read_leaf, resolve
+from hubc.resolve import resolve
 from hubc.source import Source, parse
 from hubc.spec.common import Metadata
 from hubc.spec.document import read_spec
 from hubc.spec.pipeline import Pipeline
 from hubc.spec.platform import Limits, Local, Platform, PlatformBody
+
+if TYPE_CHECKING:
+    from hubc.plan import Plan
 
 LOCAL = Platform(
     apiVersion="hubc/v1",

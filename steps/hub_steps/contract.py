@@ -57,7 +57,7 @@ class RetryableError(StepError):
     exit_code = ExitCode.RETRY
 
 
-class Stopped(StepError):
+class StoppedError(StepError):
     """A step was told to stop, and did."""
 
     exit_code = ExitCode.STOPPED

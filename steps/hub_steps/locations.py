@@ -10,9 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
-FORMS = (
-    "'hf://organisation/name@revision', 'pypi://distribution@version/path' or 'file:///absolute/folder'"
-)
+FORMS = "'hf://organisation/name@revision', 'pypi://distribution@version/path' or 'file:///absolute/folder'"
 _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9._]*[A-Za-z0-9])?"
 _HF = re.compile(rf"(?P<name>{_NAME}/{_NAME})(?:@(?P<revision>[-A-Za-z0-9._]+))?(?:/(?P<path>.+))?")
 _PYPI = re.compile(rf"(?P<name>{_NAME})(?:@(?P<revision>[A-Za-z0-9][-A-Za-z0-9._+!]*))?(?:/(?P<path>.+))?")

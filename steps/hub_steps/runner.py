@@ -21,7 +21,7 @@ from hub_steps.contract import (
     Request,
     RetryableError,
     StepError,
-    Stopped,
+    StoppedError,
     message,
     redact,
 )
@@ -86,7 +86,7 @@ def _work(request: Request, parameters: Declared) -> None:
 
 def _stop(number: int, frame: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stopped("stopped as asked")
+    raise StoppedError("stopped as asked")
 
 
 def _stop_on_eof() -> None:

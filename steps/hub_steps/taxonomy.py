@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from hub_steps.parameters import Declared
 
@@ -59,13 +58,3 @@ class KnowledgeLeaf(Declared):
     """Where the knowledge comes from."""
     seed_examples: Annotated[tuple[SeedExample, ...], Field(min_length=5, strict=False)]
     """At least five contexts with their pairs."""
-
-    @model_validator(mode="after")
-    def _no_duplicates(self) -> KnowledgeLeaf:
-        contexts = [" ".join(seed.context.split()) for seed in self.seed_examples]
-        questions = [" ".join(pair.question.split()) for seed in self.seed_examples for pair in seed.questions_and_answers]
-        for kind, texts in (("context", contexts), ("question", questions)):
-            for text in texts:
-                if texts.count(text) > 1:
-                    raise PydanticCustomError("duplicate", f"this {kind} is written twice: '{text[:60]}'")
-        return self

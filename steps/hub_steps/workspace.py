@@ -7,13 +7,14 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import RESULT_FILE, Result, StepError, key_material
 from hub_steps.files import file_entry, local_path, write_durably
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub_steps.contract import Input, Request
 
 CHECKPOINTS = "checkpoints"

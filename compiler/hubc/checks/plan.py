@@ -32,7 +32,7 @@ def _limits(step: Step, platform: Platform, source: Source) -> Iterator[Diagnost
         if wanted > most:
             yield source.diagnostic(
                 ("spec", step.kind, "resources", field), "platform-limit",
-                f"step '{step.id}' asks for {field} {wanted}, platform '{name}' allows {most}",
+                f"'{step.kind}' asks for {field} {wanted}, platform '{name}' allows {most}",
                 "ask for less, or choose another platform")  # fmt: skip
 
 

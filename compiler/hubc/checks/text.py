@@ -1,4 +1,4 @@
-"""Rules over every string of a document: literal credentials and template braces."""
+"""Rules over every string of a document: literal credentials, control characters and template braces."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hubc.diagnostics import Diagnostic
     from hubc.source import Location, Source
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CREDENTIALS = {
     "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{30,}"),
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})"),
@@ -32,6 +33,10 @@ def check_text(source: Source, *, braces: bool) -> list[Diagnostic]:
                     location, "secret-literal", f"this looks like {name}",
                     "revoke it, and refer to a secret instead: {secret: NAME, key: KEY}", key=is_key))  # fmt: skip
                 break
+        if control := _CONTROL.search(text):
+            found.append(source.diagnostic(
+                location, "control-character", f"the text holds the character U+{ord(control[0]):04X}",
+                "remove the character", key=is_key))  # fmt: skip
         if braces and ("{{" in text or "}}" in text):
             found.append(source.diagnostic(
                 location, "template-braces", "'{{' and '}}' would be a template tag for Argo",

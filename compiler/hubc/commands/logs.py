@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def run(options: Namespace) -> int:
     """Show what the steps of a run printed."""
     backend = local_backend()
-    id = chosen(backend, options.run)
-    steps = [step.id for step in backend.get(id).steps]
+    name = chosen(backend, options.run)
+    steps = [step.id for step in backend.get(name).steps]
     if options.step is not None and options.step not in steps:
-        raise UsageError(f"run '{id}' has no step '{options.step}'; it has: {', '.join(steps)}")
-    for line in backend.logs(id, options.step, follow=options.follow):
+        raise UsageError(f"run '{name}' has no step '{options.step}'; it has: {', '.join(steps)}")
+    for line in backend.logs(name, options.step, follow=options.follow):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     return 0

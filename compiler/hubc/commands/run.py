@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Namespace) -> int:
-    """Run a plan on this machine, showing how it goes, and print its report; what is shown on the way goes to standard error."""
+    """Run a plan on this machine, show on standard error how it goes, and print its report."""
     plan = load_plan(options.spec, LOCAL)
     backend = LocalBackend(find_root(options.spec.parent))
     display = LiveDisplay(sys.stderr) if sys.stderr.isatty() else PlainDisplay(sys.stderr)

@@ -16,7 +16,7 @@ class Metadata(Declared):
     """What a spec is called and what it is for."""
 
     name: Name
-    """Name: lower-case letters, digits and hyphens, at most 40; runs and published folders carry it."""
+    """Lower-case letters, digits and hyphens, at most 40; runs and published folders carry it."""
     description: Annotated[str, Field(max_length=1000)] = ""
     """What it is for; the plan, the Argo UI and the model card show it."""
 

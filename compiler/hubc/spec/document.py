@@ -16,6 +16,8 @@ from hubc.spec.pipeline import Pipeline
 from hubc.spec.platform import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
@@ -42,16 +44,18 @@ def read_spec(source: Source) -> Pipeline | Platform:
 
     Raises SpecError with every fault of the document.
     """
-    if source.data.get("apiVersion") not in (None, API_VERSION):
-        raise SpecError([source.diagnostic(("apiVersion",), "invalid-value",
-                                           f"unknown apiVersion {_show(source.data['apiVersion'])}",
-                                           f"write 'apiVersion: {API_VERSION}'")])  # fmt: skip
-    kind = source.data.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        rule, message = ("missing-key", "the key 'kind' is missing") if kind is None else (
-            "invalid-value", f"unknown kind {_show(kind)}")  # fmt: skip
-        raise SpecError([source.diagnostic(("kind",), rule, message, "write 'kind: Pipeline' or 'kind: Platform'")])
-    return validate(source, KINDS[kind], extra=check_text(source, braces=True))
+    extra = check_text(source, braces=True)
+    found: list[Diagnostic] = []
+    for key, allowed in {"apiVersion": (API_VERSION,), "kind": tuple(KINDS)}.items():
+        value = source.data.get(key)
+        if not isinstance(value, str) or value not in allowed:
+            rule, message = ("invalid-value", f"unknown {key} {_show(value)}") if key in source.data else (
+                "missing-key", f"the key '{key}' is missing")  # fmt: skip
+            remedy = " or ".join(f"'{key}: {word}'" for word in allowed)
+            found.append(source.diagnostic((key,), rule, message, f"write {remedy}"))
+    if found:
+        raise SpecError(_without_secrets(found, extra))
+    return validate(source, KINDS[source.data["kind"]], extra)
 
 
 def validate(source: Source, model: type[M], extra: list[Diagnostic]) -> M:
@@ -61,22 +65,53 @@ def validate(source: Source, model: type[M], extra: list[Diagnostic]) -> M:
     """
     try:
         spec = model.model_validate(source.data)
+        found: list[Diagnostic] = []
+        reported: set[Location] = set()
     except ValidationError as error:
-        found = [_diagnostic(source, model, detail) for detail in error.errors(include_url=False)]
-        raise SpecError([*found, *extra]) from None
-    if extra:
-        raise SpecError(extra)
+        details = [detail for detail in error.errors(include_url=False) if not _is_said_elsewhere(detail)]
+        found = [_diagnostic(source, model, detail) for detail in details]
+        reported = {detail["loc"] for detail in details}
+    found.extend(_empty(source, location) for location in _nulls(source.data, ()) if location not in reported)
+    if found or extra:
+        raise SpecError(_without_secrets(found, extra))
     return spec
+
+
+def _is_said_elsewhere(detail: ErrorDetails) -> bool:
+    """Tell whether other diagnostics say it better: pydantic calls a list too short when some of its items have faults."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+
+
+def _without_secrets(found: list[Diagnostic], extra: list[Diagnostic]) -> list[Diagnostic]:
+    """Return all diagnostics but those `found` where a credential stands, since their messages may repeat it."""
+    secrets = {(item.line, item.column) for item in extra if item.rule == "secret-literal"}
+    return [*(item for item in found if (item.line, item.column) not in secrets), *extra]
+
+
+def _nulls(value: Any, location: Location) -> Iterator[Location]:
+    if value is None:
+        yield location
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _nulls(item, (*location, key))
+
+
+def _empty(source: Source, location: Location) -> Diagnostic:
+    """`empty-value`: a key whose lines are all commented out would silently count as left out."""
+    return source.diagnostic(location, "empty-value", f"'{_name(location)}' has no value",
+                             "write a value ('{}' for a section of defaults), or remove the key", key=True)  # fmt: skip
 
 
 def _diagnostic(source: Source, model: type[BaseModel], detail: ErrorDetails) -> Diagnostic:
     location: Location = detail["loc"]
-    name = str(location[-1]) if location else "the document"
+    if location[-1:] == ("[key]",):
+        return source.diagnostic(location[:-1], "invalid-value", f"the key {_show(detail['input'])} {_lower(detail['msg'])}",
+                                 _describe(model, location[:-2]), key=True)  # fmt: skip
+    name = _name(location)
     match detail["type"]:
         case "extra_forbidden":
             allowed = _fields_at(model, location[:-1])
-            message, help = f"unknown key '{name}'", did_you_mean(name, allowed)
-            return source.diagnostic(location, "unknown-key", message, help, key=True)
+            return source.diagnostic(location, "unknown-key", f"unknown key '{name}'", did_you_mean(name, allowed), key=True)
         case "missing":
             return source.diagnostic(location, "missing-key", f"the key '{name}' is missing", _describe(model, location))
         case kind if kind in _EXPECTED:
@@ -85,10 +120,20 @@ def _diagnostic(source: Source, model: type[BaseModel], detail: ErrorDetails) ->
         case "value_error":
             error = detail["ctx"]["error"]
             rule = "unpinned-revision" if isinstance(error, UnpinnedError) else "invalid-value"
-            help = "pin it: add '@' and a commit or version" if rule == "unpinned-revision" else _describe(model, location)
-            return source.diagnostic(location, rule, str(error), help)
-        case "one_of" | "order" | "publish_needs" | "duplicate":
-            return source.diagnostic(location, "invalid-value", detail["msg"], _describe(model, location))
+            remedy = "pin it: add '@' and a commit or version" if rule == "unpinned-revision" else _describe(model, location)
+            return source.diagnostic(location, rule, str(error), remedy)
+        case "one_of":
+            return source.diagnostic(location, "invalid-value", detail["msg"], "write one of the two", key=True)
+        case "order":
+            return source.diagnostic(location, "invalid-value", detail["msg"], "swap them, or change one", key=True)
+        case "publish_needs":
+            remedy = "add what is missing, or remove 'publish'"
+            return source.diagnostic((*location, "publish"), "invalid-value", detail["msg"], remedy, key=True)
+        case "too_short":
+            message = f"'{name}' has {len(detail['input'])} items, and needs at least {detail['ctx']['min_length']}"
+            return source.diagnostic(location, "invalid-value", message, _describe(model, location))
+        case "string_pattern_mismatch" if detail["ctx"]["pattern"] == r"\S":
+            return source.diagnostic(location, "invalid-value", f"'{name}' is blank", _describe(model, location))
         case _:
             message = f"'{name}' is {_show(detail['input'])}: {_lower(detail['msg'])}"
             return source.diagnostic(location, "invalid-value", message, _describe(model, location))
@@ -97,7 +142,15 @@ def _diagnostic(source: Source, model: type[BaseModel], detail: ErrorDetails) ->
 def _type_help(kind: str, detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "string_type" and isinstance(detail["input"], int | float):
         return "quote it, so that it is read as text"
+    if kind in ("int_type", "float_type") and isinstance(detail["input"], str) and detail["input"].isdecimal():
+        return "remove the quotes, so that it is read as a number"
     return _describe(model, detail["loc"])
+
+
+def _name(location: Location) -> str:
+    if not location:
+        return "the document"
+    return str(location[-1]) if isinstance(location[-1], str) else f"{location[-2]}[{location[-1]}]"
 
 
 def _lower(message: str) -> str:
@@ -120,7 +173,7 @@ def _describe(model: type[BaseModel], location: Location) -> str:
     found = _field_at(model, location)
     if found is None or not found.description:
         return "see the schema of this kind of spec"
-    return f"'{location[-1]}' means: {' '.join(found.description.split())}"
+    return f"'{_name(location)}' means: {' '.join(found.description.split())}"
 
 
 def _field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:

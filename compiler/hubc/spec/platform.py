@@ -53,7 +53,7 @@ class Accelerator(Declared):
 
     resource: Annotated[str, Field(min_length=1, examples=["nvidia.com/gpu"])]
     """Name of the extended resource."""
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = Field(default={})
     """Labels of the nodes that have it."""
     tolerations: Annotated[tuple[Toleration, ...], Field(strict=False)] = ()
     """Taints of those nodes."""
@@ -114,7 +114,7 @@ class PlatformBody(Declared):
     """This machine."""
     argo: Argo | None = None
     """A cluster with Argo Workflows."""
-    accelerators: dict[DnsLabel, Accelerator] = {}
+    accelerators: dict[DnsLabel, Accelerator] = Field(default={})
     """The kinds of accelerator that the platform has, by the name that pipelines use."""
     limits: Limits = Limits()
     """The most that one step may ask for."""

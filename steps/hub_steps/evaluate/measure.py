@@ -32,7 +32,9 @@ def reference_nll(model: Any, tokenizer: Any, pairs: list[Pair], batch_size: int
 def greedy_answers(model: Any, tokenizer: Any, pairs: list[Pair], batch_size: int, max_new_tokens: int) -> Iterator[str]:
     """Yield the model's most likely answer to each question, of at most `max_new_tokens` tokens."""
     for batch in _batches(pairs, batch_size):
-        prompts = [tokenizer.apply_chat_template(_question(pair), tokenize=False, add_generation_prompt=True) for pair in batch]
+        prompts = [
+            tokenizer.apply_chat_template(_question(pair), tokenize=False, add_generation_prompt=True) for pair in batch
+        ]
         inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
         output = model.generate(
             **inputs, max_new_tokens=max_new_tokens, do_sample=False, temperature=None, top_p=None, top_k=None,

@@ -92,7 +92,9 @@ def _compare(base: list[Answer], tuned: list[Answer], parameters: EvaluateParame
     return LeafComparison(
         num_questions=len(tuned),
         nll=Change(base=old.nll, tuned=new.nll, verdict=verdict(old.nll, new.nll, least, lower_is_better=True)),
-        f1=Change(base=old.f1, tuned=new.f1, verdict=verdict(old.f1, new.f1, parameters.min_f1_change, lower_is_better=False)),
+        f1=Change(
+            base=old.f1, tuned=new.f1, verdict=verdict(old.f1, new.f1, parameters.min_f1_change, lower_is_better=False)
+        ),
         num_improved=verdicts.count("improved"),
         num_regressed=verdicts.count("regressed"),
     )

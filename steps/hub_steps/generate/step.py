@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import StepError, message
 from hub_steps.generate.ask import Reply, ask_all
@@ -44,7 +44,7 @@ def main(workspace: Workspace, parameters: GenerateParameters) -> Outcome:
     summary = f"{len(kept)} pairs from {len(wanted)} requests; dropped: {_listed(reasons)}"
     if len(kept) < parameters.min_pairs:
         raise StepError(f"only {summary}; the spec asks for at least {parameters.min_pairs}")
-    metrics = {"requests": len(wanted), "kept": len(kept), "dropped": dict(sorted(reasons.items()))}
+    metrics: dict[str, Any] = {"requests": len(wanted), "kept": len(kept), "dropped": dict(sorted(reasons.items()))}
     return Outcome(summary, metrics)
 
 
@@ -81,8 +81,8 @@ def _write(workspace: Workspace, kept: list[GeneratedPair], dropped: list[tuple[
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     with workspace.path("dropped.jsonl").open("w", encoding="utf-8") as file:
         for reply, reason in dropped:
-            row = {"reason": reason, "leaf": reply.task.leaf, "seed_example": reply.task.seed_index, "reply": reply.text}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            told = {"leaf": reply.task.leaf, "seed_example": reply.task.seed_index, "reply": reply.text}
+            file.write(json.dumps({"reason": reason, **told}, ensure_ascii=False) + "\n")
     step = max(1, len(kept) // PREVIEW_PAIRS)
     shown = (f"**{pair.question}**{os.linesep}{os.linesep}{pair.answer} _({pair.leaf})_" for pair in kept[::step])
     workspace.path("preview.md").write_text("\n\n".join(shown) + "\n", encoding="utf-8")

@@ -15,7 +15,9 @@ def encode(tokenizer: Any, messages: list[dict[str, str]]) -> tuple[list[int], l
     Raises ValueError if the chat template renders earlier turns differently once later ones follow.
     """
     text = tokenizer.apply_chat_template(messages, tokenize=False)
-    spans = [_span(tokenizer, messages, turn, text) for turn, message in enumerate(messages) if message["role"] == "assistant"]
+    spans = [
+        _span(tokenizer, messages, turn, text) for turn, message in enumerate(messages) if message["role"] == "assistant"
+    ]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = encoded["input_ids"]
     labels = [

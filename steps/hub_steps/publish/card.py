@@ -21,8 +21,8 @@ def model_card(parameters: PublishParameters, provenance: dict[str, Any], evalua
         f"# {title}", "",
         provenance["description"] or f"Made by the hubc pipeline `{provenance['pipeline']}`.", "",
         "## Evaluation", "",
-        "On held-out questions that people wrote. NLL: negative log-likelihood of the reference answer, nats a token, lower is "
-        "better. F1: token F1 of the greedy answer, higher is better.", "",
+        "On held-out questions that people wrote. NLL: negative log-likelihood of the reference answer, nats a token, lower "
+        "is better. F1: token F1 of the greedy answer, higher is better.", "",
         *evaluation_table(evaluation), "",
         "## Training", "",
         "![loss curve](loss_curve.png)", "",

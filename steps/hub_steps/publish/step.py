@@ -8,18 +8,19 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import StepError, message
 from hub_steps.digest import digest, file_digest
 from hub_steps.evaluate.report import OVERALL, Evaluation
+from hub_steps.files import local_path, read_result
 from hub_steps.publish.card import model_card
 from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, published, recover, replace
-from hub_steps.files import local_path, read_result
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub_steps.parameters import PublishParameters
     from hub_steps.workspace import Workspace
 
@@ -106,7 +107,12 @@ def _change_log(target: Path, provenance: dict[str, Any], evaluation: Evaluation
     if mark in older:
         return _HEADING + older
     day = datetime.now(UTC).date().isoformat()
-    lines = [f"## {day} · {provenance['release']}", mark, "", f"Made by run `{provenance['run']}` of `{provenance['pipeline']}`."]
+    lines = [
+        f"## {day} · {provenance['release']}",
+        mark,
+        "",
+        f"Made by run `{provenance['run']}` of `{provenance['pipeline']}`.",
+    ]
     if evaluation.comparison:
         overall = evaluation.comparison[OVERALL]
         lines.append(f"NLL {overall.nll.base:.3f} -> {overall.nll.tuned:.3f} ({overall.nll.verdict}), "

@@ -45,5 +45,7 @@ def read_samples(path: Path, tokenizer: Any, max_seq_len: int) -> tuple[list[dic
             elif any(label != IGNORED for label in labels):
                 samples.append({"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels})
     if not samples:
-        raise StepError(f"{path.name} has nothing to learn from: {num_too_long} samples are longer than max_seq_len {max_seq_len}")
+        raise StepError(
+            f"{path.name} has nothing to learn from: {num_too_long} samples are longer than max_seq_len {max_seq_len}"
+        )
     return samples, num_too_long

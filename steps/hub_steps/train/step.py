@@ -1,7 +1,8 @@
 """The train step on one node: prepare the model, run torchrun, and complete the output on the first node.
 
 torchrun is told its topology by the `PET_*` variables (https://docs.pytorch.org/docs/stable/elastic/run.html), which every
-backend sets: PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT. Without them, one process runs.
+backend sets: PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT. Without them, one process
+runs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_steps.contract import StepError, Stopped, message
+from hub_steps.contract import StepError, StoppedError, message
 from hub_steps.models.load import cache_folder, model_folder
 from hub_steps.train.job import FAULT_FILE, JOB_FILE, SUMMARY_FILE, Fault, Job
 from hub_steps.workspace import Outcome
@@ -30,7 +31,7 @@ STOP_SECONDS = 60
 def main(workspace: Workspace, parameters: TrainParameters) -> Outcome | None:
     """Train on this node; the first node reports the outcome, every other returns None.
 
-    Raises Stopped after a checkpoint was written, and StepError with the reason of the process that failed first.
+    Raises StoppedError after a checkpoint was written, and StepError with the reason of the process that failed first.
     """
     job = Job(
         model=model_folder(workspace.input("model"), cache_folder(workspace.request)),
@@ -44,10 +45,8 @@ def main(workspace: Workspace, parameters: TrainParameters) -> Outcome | None:
         if not workspace.is_first_node:
             return None
         summary = json.loads(Path(folder, SUMMARY_FILE).read_text(encoding="utf-8"))
-    return Outcome(
-        f"{summary['samples']} samples, {summary['steps']} steps, loss {summary['first_loss']:.2f} -> {summary['last_loss']:.2f}",
-        summary,
-    )
+    losses = f"{summary['first_loss']:.2f} -> {summary['last_loss']:.2f}"
+    return Outcome(f"{summary['samples']} samples, {summary['steps']} steps, loss {losses}", summary)
 
 
 def _torchrun(folder: Path) -> None:
@@ -60,7 +59,7 @@ def _torchrun(folder: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
             code = process.wait()
-        except Stopped:
+        except StoppedError:
             process.terminate()
             try:
                 process.wait(STOP_SECONDS)

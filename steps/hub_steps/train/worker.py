@@ -92,7 +92,9 @@ def _save(job: Job, model: Any, tokenizer: Any, history: list[dict[str, Any]]) -
     message("saving the adapter and the merged model")
     with (job.output / "metrics.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(entry) + "\n" for entry in history)
-    draw_loss(history, f"{job.parameters.algorithm}, learning rate {job.parameters.learning_rate:g}", job.output / "loss_curve.png")
+    draw_loss(
+        history, f"{job.parameters.algorithm}, learning rate {job.parameters.learning_rate:g}", job.output / "loss_curve.png"
+    )
     model.save_pretrained(job.output / "adapter")
     merged = model.merge_and_unload().to(torch.bfloat16)
     merged.save_pretrained(job.output / "model")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import psutil
@@ -20,6 +19,7 @@ from hubc.runs import ENDED, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hubc.backends.local.scheduler import Listener
     from hubc.plan import Plan
@@ -50,7 +50,7 @@ class LocalBackend:
 
     def list(self) -> list[Run]:
         """Return all runs, the newest first."""
-        return self.state.list()
+        return self.state.all()
 
     def get(self, id: str) -> Run:
         """Return one run; raises UsageError if there is none of this name."""
@@ -103,13 +103,15 @@ class LocalBackend:
         decisions = decide_all(plan, self.state.storage_root)
         running = (step for step in plan.steps if decisions[step.id].action == "run")
         wanted = {secret.variable: secret for step in running for secret in step.secrets}
-        missing = [f"{secret.secret}/{secret.key} (set {name})" for name, secret in wanted.items() if not os.environ.get(name)]
+        missing = [
+            f"{secret.secret}/{secret.key} (set {name})" for name, secret in wanted.items() if not os.environ.get(name)
+        ]
         if missing:
             raise HubcError(f"the plan needs secrets that are not in the environment: {', '.join(missing)}")
 
     def _end_leftovers(self) -> None:
         """End what runs whose hubc was killed may have left behind, so that it does not write where this run writes."""
-        for run in self.state.list():
+        for run in self.state.all():
             if run.state == "failed" and run.finished_at is None:
                 kill_owned(str(self.state.runs / run.id))
                 self.state.save(run.model_copy(update={"finished_at": time.time()}))

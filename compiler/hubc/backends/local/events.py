@@ -53,11 +53,11 @@ def parse_event(line: str) -> dict[str, Any] | None:
 
 def readable(line: str) -> str:
     """Return a log line for people: an event as a sentence, any other line as it is."""
-    event = parse_event(line)
-    match event:
-        case {"hubc": "message", "text": text}:
-            return str(text)
-        case {"hubc": "progress"}:
+    event = parse_event(line) or {}
+    match event.get("hubc"):
+        case "message":
+            return str(event.get("text"))
+        case "progress":
             return progress_text(event)
         case _:
             return line

@@ -49,7 +49,9 @@ class _Attempt:
 class Scheduler:
     """Drives one run from its first step to its end."""
 
-    def __init__(self, plan: Plan, run: Run, state: State, publish_root: str, parallel_steps: int, listener: Listener) -> None:
+    def __init__(
+        self, plan: Plan, run: Run, state: State, publish_root: str, parallel_steps: int, listener: Listener
+    ) -> None:
         self.plan = plan
         self.run = run
         self.state = state
@@ -83,7 +85,7 @@ class Scheduler:
     def _start_ready(self) -> None:
         for step in self.plan.steps:
             now = self.run.step(step.id)
-            if now.state in ("pending", "waiting") and all(self.run.step(id).state in DONE for id in step.needs):
+            if now.state in ("pending", "waiting") and all(self.run.step(need).state in DONE for need in step.needs):
                 if len(self.active) >= self.parallel_steps:
                     return
                 self._take(step, now)
@@ -138,7 +140,9 @@ class Scheduler:
             for event in reader.events():
                 step = self.run.step(attempt.step.id)
                 if event["hubc"] == "progress":
-                    step = step.model_copy(update={"progress": f"{event.get('done')}/{event.get('total')} {event.get('unit')}"})
+                    step = step.model_copy(
+                        update={"progress": f"{event.get('done')}/{event.get('total')} {event.get('unit')}"}
+                    )
                     self.run = self.run.with_step(step)
                 self.listener.event(self.run, step, event)
 

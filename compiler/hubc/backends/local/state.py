@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,6 +15,8 @@ from hubc.errors import UnreachableError, UsageError
 from hubc.runs import ENDED, Run, StepRun
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hubc.plan import Plan
 
 RECORD = "run.json"
@@ -44,10 +45,10 @@ class State:
         try:
             self.runs.mkdir(parents=True, exist_ok=True)
             (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-            id = self._claim(stem)
+            name = self._claim(stem)
             process = psutil.Process()
             run = Run(
-                id=id,
+                id=name,
                 pipeline=plan.pipeline,
                 platform=plan.platform,
                 spec=spec,
@@ -58,7 +59,7 @@ class State:
                 pid_started_at=process.create_time(),
                 steps=tuple(StepRun(id=step.id, kind=step.kind, key=step.key) for step in plan.steps),
             )
-            (self.runs / id / "plan.json").write_text(json.dumps(plan.as_data(), indent=2), encoding="utf-8")
+            (self.runs / name / "plan.json").write_text(json.dumps(plan.as_data(), indent=2), encoding="utf-8")
             self.save(run)
         except OSError as error:
             raise UnreachableError(f"cannot write below {self.folder}: {error.strerror}") from None
@@ -66,12 +67,12 @@ class State:
 
     def _claim(self, stem: str) -> str:
         for number in range(1, 1000):
-            id = stem if number == 1 else f"{stem}-{number}"
+            name = stem if number == 1 else f"{stem}-{number}"
             try:
-                (self.runs / id).mkdir()
+                (self.runs / name).mkdir()
             except FileExistsError:
                 continue
-            return id
+            return name
         raise UnreachableError(f"too many runs named {stem}")
 
     def save(self, run: Run) -> None:
@@ -85,7 +86,7 @@ class State:
         """
         path = self.runs / id / RECORD
         if "/" in id or not path.is_file():
-            known = ", ".join(run.id for run in self.list()[:5]) or "none yet"
+            known = ", ".join(run.id for run in self.all()[:5]) or "none yet"
             raise UsageError(f"no run '{id}'; the newest: {known}")
         try:
             run = Run.model_validate_json(path.read_text(encoding="utf-8"))
@@ -93,7 +94,7 @@ class State:
             raise UsageError(f"the record of run '{id}' cannot be read: {path}: {error}") from None
         return run if run.state in ENDED or is_driven(run) else _abandoned(run)
 
-    def list(self) -> list[Run]:
+    def all(self) -> list[Run]:
         """Return all readable runs, the newest first."""
         found = []
         for path in self.runs.glob(f"*/{RECORD}"):

@@ -1,0 +1,204 @@
+"""YAML text to data and positions."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubc.errors import SpecError
+from hubc.source import MAX_DEPTH, MAX_NODES, parse_text
+from hubc.spec.document import read_spec
+
+SPECS = [path.read_text() for path in sorted((Path(__file__).parents[2] / "specs").rglob("*.yaml"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-5", 1e-5),
+        ("5E+3", 5000.0),
+        (".5", 0.5),
+        ("-1.", -1.0),
+        ("0o17", 15),
+        ("0x1f", 31),
+        ("017", 17),
+        ("+3", 3),
+        ("on", "on"),
+        ("off", "off"),
+        ("yes", "yes"),
+        ("No", "No"),
+        ("y", "y"),
+        ("true", True),
+        ("FALSE", False),
+        ("tRue", "tRue"),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("2024-05-01", "2024-05-01"),
+        ("12:30:45", "12:30:45"),
+        ("1_000", "1_000"),
+        ("0b101", "0b101"),
+        ("-0x1f", "-0x1f"),
+        ("1.2.3", "1.2.3"),
+        ("4.1.2", "4.1.2"),
+        ("1e5x", "1e5x"),
+        ("'1'", "1"),
+        ('"true"', "true"),
+        ("!!str 1", "1"),
+        ("=", "="),
+    ],
+)
+def test_scalars_of_the_core_schema(text: str, value: object) -> None:
+    found = parse_text(f"key: {text}\n", "f").data["key"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", ["! 1", "!!int '1'", "!!str {}", "!x y", "!!python/name:os.system ''"])
+def test_other_tags_are_refused(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_text(f"key: {text}\n", "f")
+    assert [(found.rule, found.column) for found in caught.value.diagnostics] == [("yaml-tag", 6)]
+
+
+def test_keys_are_text() -> None:
+    assert parse_text("1: a\ntrue: b\nnull: c\non: d\n", "f").data == {"1": "a", "true": "b", "null": "c", "on": "d"}
+
+
+def test_positions_of_keys_and_values() -> None:
+    source = parse_text("# comment\nspec:\n  model: {location:  x}\n  list:\n    - a\n    -  b: 1\n", "f")
+    assert source.position(("spec",), key=True) == (2, 1)
+    assert source.position(("spec",)) == (3, 3)
+    assert source.position(("spec", "model", "location"), key=True) == (3, 11)
+    assert source.position(("spec", "model", "location")) == (3, 22)
+    assert source.position(("spec", "list", 0)) == (5, 7)
+    assert source.position(("spec", "list", 1, "b")) == (6, 11)
+
+
+def test_position_of_what_is_not_written_is_the_parent() -> None:
+    source = parse_text("spec:\n  model:\n    location: x\n", "f")
+    assert source.position(("spec", "model", "revision")) == (2, 3)
+    assert source.position(("spec", "train", "seed")) == (1, 1)
+    assert source.position(("metadata",)) == (1, 1)
+
+
+def test_columns_count_characters() -> None:
+    assert parse_text("{é€🙂: a, b: c}", "f").position(("b",), key=True) == (1, 10)
+
+
+def test_alias_gives_a_copy_at_its_own_place() -> None:
+    source = parse_text("a: &x {k: [1]}\nb: *x\nc: [*x]\n", "f")
+    assert source.data == {"a": {"k": [1]}, "b": {"k": [1]}, "c": [{"k": [1]}]}
+    assert source.data["a"]["k"] is not source.data["b"]["k"]
+    assert source.position(("b",)) == (2, 4)
+    assert source.position(("b", "k", 0)) == (2, 1)
+
+
+def test_nesting_and_size_at_the_limit() -> None:
+    levels = MAX_DEPTH - 1
+    assert parse_text("a: " + "[" * levels + "]" * levels, "f").data
+    assert len(parse_text(f"a: [{'x,' * (MAX_NODES - 3)}]", "f").data["a"]) == MAX_NODES - 3
+    with pytest.raises(SpecError):
+        parse_text(f"a: [{'x,' * (MAX_NODES - 2)}]", "f")
+
+
+def check(text: str) -> None:
+    """Hold that `text` is a spec or has faults, every one at a place in the text."""
+    try:
+        source = parse_text(text, "f")
+        read_spec(source)
+    except SpecError as error:
+        lines = text.split("\n")
+        assert error.diagnostics
+        for found in error.diagnostics:
+            assert 1 <= found.line <= len(lines)
+            assert 1 <= found.column <= len(lines[found.line - 1]) + 1
+            assert found.message
+            assert found.help
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    check(text)
+
+
+@given(st.text(alphabet="ab:-?[]{},&*!|>'\"#%@ \n\t\r<=0.~e", max_size=60))
+def test_any_punctuation_is_read_or_refused(text: str) -> None:
+    check(text)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """Draw a valid file in which some places are cut, doubled or overwritten."""
+    text = draw(st.sampled_from(SPECS))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 30)))
+        new = draw(
+            st.one_of(
+                st.sampled_from(
+                    ["", text[start:end] * 2, "\n", "  ", "\t", ": ", "- ", "{}", "[]", "null", "1", "!!int ", "&a ", "*a"]
+                ),
+                st.text(max_size=5),
+            )
+        )
+        text = text[:start] + new + text[end:]
+    return text
+
+
+@given(mutated())
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_any_mutation_of_a_spec_is_read_or_refused(text: str) -> None:
+    check(text)
+
+
+@st.composite
+def replaced(draw: st.DrawFn) -> str:
+    """Draw a spec of the right outline in which one value is replaced by any other."""
+    values = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    )
+    data = parse_text(draw(st.sampled_from([text for text in SPECS if "kind:" in text])), "f").data
+    here: Any = data
+    while True:
+        key = draw(st.sampled_from(sorted(here) if isinstance(here, dict) else range(len(here))))
+        if not isinstance(here[key], dict | list) or not here[key] or draw(st.booleans()):
+            here[key] = draw(values)
+            return json.dumps(data, ensure_ascii=False)
+        here = here[key]
+
+
+@given(replaced())
+def test_any_value_in_a_spec_is_read_or_refused(text: str) -> None:
+    check(text)
+
+
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"), max_size=40
+)
+JSON = st.dictionaries(
+    TEXT.filter(lambda key: key != "<<"),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT.filter(lambda key: key != "<<"), inner, max_size=4),
+        max_leaves=20,
+    ),
+    max_size=4,
+)
+
+
+@given(JSON, st.sampled_from([None, 2]))
+def test_json_is_read_as_json(data: dict[str, Any], indent: int | None) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=indent)
+    if re.search("[\u202a-\u202e\u2066-\u2069]", text):
+        with pytest.raises(SpecError):
+            parse_text(text, "f")
+    else:
+        assert parse_text(text, "f").data == json.loads(text)
