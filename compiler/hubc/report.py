@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from hub_steps.contract import Result, StepError
-from hub_steps.files import local_path, read_result
-from hubc.display import duration, seconds
+from hub_steps.files import entry_damage, local_path, read_result
+from hubc.display import duration, remark, seconds
 from hubc.runs import DONE, Run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
 
 
 def report(run: Run, storage_root: str) -> dict[str, Any]:
-    """Return all facts of a run as plain data; parts that a step has not made yet are missing."""
+    """Return all facts of a run as plain data; what no step has made yet, or what is damaged by now, is missing."""
     folders = {step.id: local_path(f"{storage_root}/{run.pipeline}/{step.id}/{step.key}") for step in run.steps}
     done = {step.id: _result(folders[step.id]) for step in run.steps if step.state in DONE}
     results = {name: result for name, result in done.items() if result}
@@ -41,7 +39,7 @@ def report_text(data: dict[str, Any]) -> str:
     """Return a report for people."""
     run = Run.model_validate(data["run"])
     lines = [f"Run {run.id}: {run.state}" + (f" ({run.reason})" if run.reason else ""), ""]
-    lines += [f"  {step.id:<15} {step.state:<10} {duration(step):>12}  {step.summary or step.reason}" for step in run.steps]
+    lines += [f"  {step.id:<15} {step.state:<10} {duration(step):>12}  {remark(step)}" for step in run.steps]
     if loss := data.get("loss"):
         lines += [
             "",
@@ -50,6 +48,7 @@ def report_text(data: dict[str, Any]) -> str:
         ]
     if evaluation := data.get("evaluation"):
         lines += ["", *_evaluation(evaluation)]
+    lines += ["", *_provenance(run, data["results"])]
     if publish := data["results"].get("publish"):
         lines += ["", f"Published: {publish['metrics']['location']}"]
     if run.finished_at:
@@ -57,11 +56,26 @@ def report_text(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _provenance(run: Run, results: dict[str, Any]) -> list[str]:
+    """Return what the run was made from."""
+    facts = {"spec": run.spec, "plan": f"sha256:{run.plan_digest}"}
+    for step, name, fact in (("train", "model", "base model"), ("generate", "taxonomy", "taxonomy")):
+        if step in results:
+            facts[fact] = results[step]["material"]["inputs"][name]
+    packages = {name: version for result in results.values() for name, version in result["packages"].items()}
+    if packages:
+        facts["versions"] = ", ".join(f"{name} {version}" for name, version in packages.items())
+    return ["Made from", *(f"  {name:<10} {value}" for name, value in facts.items())]
+
+
 def _result(folder: Path) -> Result | None:
+    """Return what is known of a step's output while it is whole; what the step published may be replaced since."""
     try:
-        return read_result(folder)
+        result = read_result(folder)
     except StepError:
         return None
+    inside = (entry for entry in result.files if not Path(entry.path).is_absolute())
+    return None if any(entry_damage(entry, folder) for entry in inside) else result
 
 
 def _curve(values: list[float]) -> str:

@@ -9,7 +9,7 @@ import time
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub_steps.parameters import (
     Declared,
@@ -57,6 +57,12 @@ class RetryableError(StepError):
     exit_code = ExitCode.RETRY
 
 
+class BadRequestError(StepError):
+    """The request does not describe work that the step can do."""
+
+    exit_code = ExitCode.BAD_REQUEST
+
+
 class StoppedError(StepError):
     """A step was told to stop, and did."""
 
@@ -66,7 +72,7 @@ class StoppedError(StepError):
 class Record(BaseModel):
     """Base of what programs write for programs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Input(Record):
@@ -140,6 +146,12 @@ def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) 
     return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": parameters, "inputs": inputs}
 
 
+def faults(error: ValidationError) -> str:
+    """Return everything that a validation found, on one line."""
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in found)
+
+
 def emit(event: str, **fields: Any) -> None:
     """Write one structured event to standard output, as a line of JSON."""
     line = json.dumps({"hubc": event, "time": round(time.time(), 3), **fields})
@@ -159,8 +171,8 @@ def progress(done: int, total: int, unit: str, **metrics: float) -> None:
 
 def redact(text: str) -> str:
     """Return `text` without the value of any secret that was given to this process."""
-    for name, value in os.environ.items():
-        if name.startswith("HUBC_SECRET_") and value:
-            for form in {value, json.dumps(value)[1:-1]}:
-                text = text.replace(form, "***")
+    values = {value.strip() for name, value in os.environ.items() if name.startswith("HUBC_SECRET_")} - {""}
+    # A secret may be part of another one: the longer goes first.
+    for form in sorted(values | {json.dumps(value)[1:-1] for value in values}, key=len, reverse=True):
+        text = text.replace(form, "***")
     return text

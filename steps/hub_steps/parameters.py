@@ -15,7 +15,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Declared(BaseModel):
     """Base of everything that a person writes: unknown keys and silent conversions are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class SecretReference(Declared):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import types
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,13 +11,13 @@ from hubc.checks.text import check_text
 from hubc.diagnostics import Diagnostic, did_you_mean
 from hubc.errors import SpecError
 from hubc.spec.common import API_VERSION
+from hubc.spec.fields import keys_at, meaning_at
 from hubc.spec.pipeline import Pipeline
 from hubc.spec.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from hubc.source import Location, Source
@@ -110,7 +109,7 @@ def _diagnostic(source: Source, model: type[BaseModel], detail: ErrorDetails) ->
     name = _name(location)
     match detail["type"]:
         case "extra_forbidden":
-            allowed = _fields_at(model, location[:-1])
+            allowed = keys_at(model, location[:-1])
             return source.diagnostic(location, "unknown-key", f"unknown key '{name}'", did_you_mean(name, allowed), key=True)
         case "missing":
             return source.diagnostic(location, "missing-key", f"the key '{name}' is missing", _describe(model, location))
@@ -170,45 +169,5 @@ def _show(value: Any) -> str:
 
 
 def _describe(model: type[BaseModel], location: Location) -> str:
-    found = _field_at(model, location)
-    if found is None or not found.description:
-        return "see the schema of this kind of spec"
-    return f"'{_name(location)}' means: {' '.join(found.description.split())}"
-
-
-def _field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:
-    found: FieldInfo | None = None
-    here: Any = model
-    for part in location:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            found = here.model_fields.get(str(part))
-            here = _unwrap(found.annotation) if found else None
-        else:
-            here = _element(here)
-    return found
-
-
-def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
-    here: Any = model
-    for part in location:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            found = here.model_fields.get(str(part))
-            here = _unwrap(found.annotation) if found else None
-        else:
-            here = _element(here)
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
-
-
-def _unwrap(annotation: Any) -> Any:
-    """Strip `Annotated` and `| None` from a type."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        annotation = next((arm for arm in get_args(annotation) if arm is not type(None)), None)
-    if hasattr(annotation, "__metadata__"):
-        return _unwrap(get_args(annotation)[0])
-    return annotation
-
-
-def _element(annotation: Any) -> Any:
-    """Return the type of the values in a dict, tuple or list type."""
-    arguments = [arm for arm in get_args(annotation) if arm is not Ellipsis]
-    return _unwrap(arguments[-1]) if arguments else None
+    text = meaning_at(model, location)
+    return f"'{_name(location)}' means: {text}" if text else "see the schema of this kind of spec"

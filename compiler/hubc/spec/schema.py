@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from hub_steps.taxonomy import KnowledgeLeaf
+from hubc.spec.fields import meaning
 from hubc.spec.pipeline import Pipeline
 from hubc.spec.platform import Platform
 
@@ -63,6 +64,13 @@ def _text(name: str, model: type[BaseModel]) -> str:
 
 class _Generator(GenerateJsonSchema):
     """Describes what a person may write: a key is left out rather than given an empty value."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        described = super().model_schema(schema)
+        for name, field in described.get("properties", {}).items():
+            if text := meaning(schema["cls"], name):
+                field["description"] = text
+        return described
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
