@@ -121,7 +121,7 @@ def _apply(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accele
         labels=step_labels(step),
         action="apply",
         set_owner_reference=True,
-        manifest=json.dumps(job_set(plan, step, argo, accelerators), separators=(",", ":")),
+        manifest=json.dumps(job_set(plan, step, argo, accelerators), indent=2),
         success_condition=SUCCESS,
         failure_condition=FAILURE,
         retry_strategy=_retry(step),
@@ -152,7 +152,7 @@ def _delete(plan: Plan, step: Step, argo: Argo) -> Resource:
         labels=step_labels(step),
         action="delete",
         flags=["--ignore-not-found"],
-        manifest=json.dumps(identity(plan, step, argo), separators=(",", ":")),
+        manifest=json.dumps(identity(plan, step, argo), indent=2),
         retry_strategy=models.RetryStrategy.model_validate(
             {"limit": 3, "retryPolicy": "Always", "backoff": {"duration": "10s", "factor": 2}}
         ),

@@ -1,0 +1,29 @@
+"""The page of rules and the messages of the compiler name the same rules."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+RULE = re.compile(r"^[a-z]+(-[a-z]+)+$")
+DOCUMENTED = set(re.findall(r"^\| `([a-z-]+)` \|", (TOP / "docs/rules.md").read_text(encoding="utf-8"), re.MULTILINE))
+NOT_RULES = {"clean-up", "evaluate-base", "evaluate-tuned", "example-cluster", "knowledge-leaf", "my-model", "shared-memory"}
+"""Words of the same form in the compiler that are names of other things."""
+
+
+def test_every_rule_of_the_compiler_is_documented() -> None:
+    words = {
+        node.value
+        for file in (TOP / "compiler/hubc").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and RULE.match(node.value)
+    }
+    assert words - NOT_RULES == DOCUMENTED
+
+
+def test_every_documented_rule_is_tested() -> None:
+    told = "".join(path.read_text(encoding="utf-8") for path in (TOP / "tests/data/invalid").glob("*.out"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (TOP / "tests").rglob("test_*.py") if path != Path(__file__))
+    assert {rule for rule in DOCUMENTED if f": {rule}: " not in told and rule not in tests} == set()
