@@ -17,14 +17,29 @@ EXIT_CODES = """exit codes: 0 good, 1 the spec or plan has errors, 2 wrong usage
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one clear message on standard error."""
-    options = _parser().parse_args(arguments)
+    try:
+        try:
+            return _run(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        _drop_output()
+        return 0
+    except OSError as error:
+        _drop_output()
+        place = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"hubc: {error.strerror or error}{place}\n")
+        return 4
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return int(import_module(f"hubc.commands.{options.command}").run(options))
     except SpecError as error:
-        from hubc.diagnostics import as_json, as_text
+        from hubc.diagnostics import as_text
 
-        as_wanted = as_json if getattr(options, "format", "text") == "json" else as_text
-        sys.stderr.write(as_wanted(error.diagnostics) + "\n")
+        sys.stderr.write(as_text(error.diagnostics) + "\n")
         return error.exit_code
     except HubcError as error:
         sys.stderr.write(f"hubc: {error}\n")
@@ -32,13 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("hubc: interrupted; everything that was started has ended\n")
         return 130
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        sys.stderr.write(f"hubc: {error.strerror}: {error.filename}\n" if error.filename else f"hubc: {error}\n")
-        return 4
+
+
+def _drop_output() -> None:
+    """Send the rest of standard output nowhere, so that Python does not complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,8 +7,13 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from hubc.printable import printable
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+MAX_SHOWN = 100
+"""People stop reading long before; programs get all of them."""
 
 
 @dataclass(frozen=True, order=True)
@@ -24,20 +29,18 @@ class Diagnostic:
 
     def __post_init__(self) -> None:
         for name in ("file", "message", "help"):
-            object.__setattr__(self, name, _printable(getattr(self, name)))
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.rule}: {self.message}\n    help: {self.help}"
 
 
-def _printable(text: str) -> str:
-    """Return `text` on one line, so that what a spec or file name holds can neither forge output nor steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
-def as_text(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return one block of two lines for each diagnostic."""
-    return "\n".join(map(str, diagnostics))
+def as_text(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return two lines for each diagnostic, up to MAX_SHOWN of them, and how many more there are."""
+    lines = [str(diagnostic) for diagnostic in diagnostics[:MAX_SHOWN]]
+    if len(diagnostics) > MAX_SHOWN:
+        lines.append(f"and {len(diagnostics) - MAX_SHOWN} more; all of them: hubc validate --format json")
+    return "\n".join(lines)
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from hubc.backends.local.events import progress_text
-from hubc.runs import DONE
+from hubc.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,16 +39,14 @@ class PlainDisplay:
         """Print a step's new state and why."""
         if step.state == "pending":
             return
-        note = step.summary if step.state in DONE and step.summary else step.reason
-        if step.state == "reused":
-            note = f"{step.reason}: {step.summary}"
+        note = remark(step)
         took = f" ({duration(step)})" if step.state in ("succeeded", "failed") else ""
         self._print(step, f"{step.state}{took}: {note}" if note else f"{step.state}{took}")
 
     def event(self, run: Run, step: StepRun, event: dict[str, Any]) -> None:
         """Print a message at once, and progress when the last one is a while ago or it is the last."""
         if event["hubc"] == "message":
-            self._print(step, str(event.get("text")))
+            self._print(step, printable(str(event.get("text"))))
         elif event["hubc"] == "progress":
             now = time.monotonic()
             is_last = event.get("done") == event.get("total")
@@ -59,8 +58,10 @@ class PlainDisplay:
         if self.last_text.get(step.id) == text:
             return
         self.last_text[step.id] = text
-        self.out.write(f"{step.id:<14} {text}\n")
-        self.out.flush()
+        # That nobody reads any more is no reason to end the run.
+        with suppress(BrokenPipeError):
+            self.out.write(f"{step.id:<14} {text}\n")
+            self.out.flush()
 
 
 class LiveDisplay:
@@ -84,7 +85,7 @@ class LiveDisplay:
     def changed(self, run: Run, step: StepRun) -> None:
         """Take note of a step's new state."""
         self.run = run
-        self.notes[step.id] = step.summary or step.reason
+        self.notes[step.id] = remark(step)
 
     def event(self, run: Run, step: StepRun, event: dict[str, Any]) -> None:
         """Take note of what a step tells."""
@@ -92,7 +93,7 @@ class LiveDisplay:
         if event["hubc"] == "progress":
             self.notes[step.id] = progress_text(event)
         elif event["hubc"] == "message":
-            self.notes[step.id] = str(event.get("text"))
+            self.notes[step.id] = printable(str(event.get("text")))
 
     def _table(self) -> RenderableType:
         from rich.table import Table
@@ -109,6 +110,13 @@ class LiveDisplay:
             cells = (MARKS[step.state], step.id, duration(step), self.notes.get(step.id, ""))
             table.add_row(*(Text(cell, style=style) for cell in cells))
         return table
+
+
+def remark(step: StepRun) -> str:
+    """Return what there is to say of a step: what it made, and why it is in its state."""
+    if step.state == "reused":
+        return f"{step.reason}: {step.summary}"
+    return step.summary or step.reason
 
 
 def duration(step: StepRun) -> str:

@@ -49,7 +49,8 @@ def decide(plan: Plan, step: Step, root: str) -> Decision:
 
 def _why_new(step: Step, folder: Path) -> str:
     """Return what differs from the newest finished output of the same step."""
-    results = [found for path in folder.glob(f"*/{RESULT_FILE}") if (found := _readable(path.parent))]
+    finished = (path.parent for path in folder.glob(f"*/{RESULT_FILE}") if path.parent.suffix != ".partial")
+    results = [result for output in finished if (result := _readable(output))]
     if not results:
         return "never finished before"
     newest = max(results, key=lambda result: result.finished_at)

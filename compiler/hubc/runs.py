@@ -26,6 +26,8 @@ class StepRun(Record):
     finished_at: float | None = None
     exit_code: int | None = None
     summary: str = ""
+    reused_from: str | None = None
+    """The run that made what is reused."""
     progress: str = ""
 
 
@@ -44,8 +46,6 @@ class Run(Record):
     finished_at: float | None = None
     pid: int
     """The process that drives the run."""
-    pid_started_at: float
-    """When that process started: process ids are used again."""
     steps: tuple[StepRun, ...]
 
     def step(self, id: str) -> StepRun:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hubc.commands.runs import chosen, local_backend
-from hubc.display import duration
+from hubc.display import duration, remark
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -21,6 +21,6 @@ def run(options: Namespace) -> int:
         return 0
     sys.stdout.write(f"{run.id}: {run.state}" + (f" ({run.reason})" if run.reason else "") + "\n")
     for step in run.steps:
-        note = step.progress if step.state == "running" and step.progress else step.summary or step.reason
+        note = step.progress if step.state == "running" and step.progress else remark(step)
         sys.stdout.write(f"  {step.id:<15} {step.state:<10} {duration(step):>12}  {note}\n")
     return 0

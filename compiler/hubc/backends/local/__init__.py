@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, NoReturn
-
-import psutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from hubc.backends.local.events import LogReader, readable
 from hubc.backends.local.processes import kill_owned
-from hubc.backends.local.scheduler import Scheduler
-from hubc.backends.local.state import State, is_driven
+from hubc.backends.local.scheduler import Scheduler, StopSignals
+from hubc.backends.local.state import State
 from hubc.errors import HubcError, UnreachableError
 from hubc.reuse import decide_all
 from hubc.runs import ENDED, Run
@@ -44,9 +43,9 @@ class LocalBackend:
         self._require_secrets(plan)
         self._end_leftovers()
         parallel = parallel_steps or max(1, (os.cpu_count() or 1) // 2)
-        run = self.state.create(plan, spec)
-        signal.signal(signal.SIGTERM, _interrupt)
-        return Scheduler(plan, run, self.state, self.root.as_uri(), parallel, listener).drive()
+        with StopSignals() as told_to_stop:
+            run = self.state.create(plan, spec)
+            return Scheduler(plan, run, self.state, parallel, listener, told_to_stop).drive()
 
     def list(self) -> list[Run]:
         """Return all runs, the newest first."""
@@ -63,19 +62,19 @@ class LocalBackend:
             run = self.get(id)
             for found in run.steps:
                 if step in (None, found.id):
-                    yield from self._new_lines(id, found.id, readers)
+                    yield from self._new_lines(id, found.id, readers, has_ended=run.state in ENDED)
             if not follow or run.state in ENDED:
                 return
             time.sleep(FOLLOW_SECONDS)
 
-    def _new_lines(self, id: str, step: str, readers: dict[Path, LogReader]) -> Iterator[str]:
+    def _new_lines(self, id: str, step: str, readers: dict[Path, LogReader], *, has_ended: bool) -> Iterator[str]:
         paths = self.state.logs(id, step)
         for path in paths:
             if path not in readers:
                 readers[path] = LogReader(path)
                 readers[path].offset = 0
             label = step if len(paths) == 1 else f"{step}/{path.suffixes[-2][1:]}"
-            for line in readers[path].lines():
+            for line in readers[path].lines(to_the_end=has_ended):
                 yield f"{label} | {readable(line)}"
 
     def cancel(self, id: str) -> Run:
@@ -85,9 +84,10 @@ class LocalBackend:
         """
         run = self.get(id)
         if run.state not in ENDED:
-            psutil.Process(run.pid).send_signal(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(run.pid, signal.SIGTERM)
             deadline = time.monotonic() + CANCEL_SECONDS
-            while is_driven(run) and self.get(id).state not in ENDED:
+            while self.get(id).state not in ENDED:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"process {run.pid} of run '{id}' does not end; end it with: kill -9 {run.pid}")
                 time.sleep(POLL_SECONDS)
@@ -115,7 +115,3 @@ class LocalBackend:
             if run.state == "failed" and run.finished_at is None:
                 kill_owned(str(self.state.runs / run.id))
                 self.state.save(run.model_copy(update={"finished_at": time.time()}))
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt

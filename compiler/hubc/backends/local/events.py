@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from hubc.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 64 * 1024
 ERROR = "error: "
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LogReader:
@@ -21,15 +25,15 @@ class LogReader:
         self.path = path
         self.offset = path.stat().st_size if path.exists() else 0
 
-    def lines(self) -> Iterator[str]:
-        """Yield every line that was completed since the last call."""
+    def lines(self, *, to_the_end: bool = False) -> Iterator[str]:
+        """Yield every line that was completed since the last call; or all, when nobody will complete the last one."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
                 data = file.read()
         except FileNotFoundError:
             return
-        end = data.rfind(b"\n") + 1
+        end = len(data) if to_the_end else data.rfind(b"\n") + 1
         self.offset += end
         yield from data[:end].decode(errors="replace").splitlines()
 
@@ -52,22 +56,23 @@ def parse_event(line: str) -> dict[str, Any] | None:
 
 
 def readable(line: str) -> str:
-    """Return a log line for people: an event as a sentence, any other line as it is."""
+    """Return a log line for people: an event as a sentence, any other line as it is, without what steers a terminal."""
     event = parse_event(line) or {}
     match event.get("hubc"):
         case "message":
-            return str(event.get("text"))
+            return _plain(str(event.get("text")))
         case "progress":
             return progress_text(event)
         case _:
-            return line
+            return _plain(line)
 
 
 def progress_text(event: dict[str, Any]) -> str:
     """Return a progress event as text: how far, and the newest figures."""
-    figures = event.get("metrics") or {}
+    figures = event.get("metrics")
+    figures = figures if isinstance(figures, dict) else {}
     shown = ", ".join(f"{str(name).replace('_', ' ')} {value:.4g}" for name, value in figures.items() if _is_number(value))
-    return f"{event.get('done')}/{event.get('total')} {event.get('unit')}" + (f", {shown}" if shown else "")
+    return _plain(f"{event.get('done')}/{event.get('total')} {event.get('unit')}" + (f", {shown}" if shown else ""))
 
 
 def _is_number(value: object) -> bool:
@@ -91,6 +96,11 @@ def last_lines(path: Path, number: int = 15) -> Tail:
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return Tail([], "")
-    errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
+    errors = [_plain(line.removeprefix(ERROR)) for line in lines if line.startswith(ERROR)]
     shown = [readable(line) for line in lines if (parse_event(line) or {}).get("hubc") != "progress"]
     return Tail(shown[-number:], errors[-1] if errors else "")
+
+
+def _plain(text: str) -> str:
+    """Return `text` safe to print, without colours and tabs."""
+    return printable(_COLOUR.sub("", text).replace("\t", " "))

@@ -38,16 +38,20 @@ class StepProcesses:
         port = free_port()
         for rank, log in enumerate(logs):
             environment = _environment(step, self.owner, threads) | _topology(step, rank, port)
-            with log.open("ab") as output:
-                node = subprocess.Popen(
-                    [sys.executable, "-m", "hub_steps", step.kind, "--request", str(request)],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    pass_fds=[lock],
-                    process_group=self.nodes[0].pid if self.nodes else 0,
-                )
+            try:
+                with log.open("ab") as output:
+                    node = subprocess.Popen(
+                        [sys.executable, "-m", "hub_steps", step.kind, "--request", str(request)],
+                        stdin=subprocess.PIPE,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=environment,
+                        pass_fds=[lock],
+                        process_group=self.nodes[0].pid if self.nodes else 0,
+                    )
+            except OSError:
+                self.close()
+                raise
             self.nodes.append(node)
 
     def exit_code(self) -> int | None:
@@ -58,16 +62,6 @@ class StepProcesses:
             return bad[0]
         return None if None in codes else 0
 
-    def stop(self) -> None:
-        """End the step and everything that it started, gently first; return when nothing is left."""
-        for node in self.nodes:
-            with contextlib.suppress(ProcessLookupError):
-                node.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < deadline and any(node.poll() is None for node in self.nodes):
-            time.sleep(0.05)
-        self.close()
-
     def close(self) -> None:
         """Kill what is left of the step after its nodes have ended, or instead of waiting for them."""
         kill_owned(self.owner)
@@ -75,6 +69,19 @@ class StepProcesses:
             if node.stdin:
                 node.stdin.close()
             node.wait()
+
+
+def stop_together(steps: list[StepProcesses]) -> None:
+    """End steps and everything that they started, gently first; return when nothing is left."""
+    nodes = [node for step in steps for node in step.nodes]
+    for node in nodes:
+        with contextlib.suppress(ProcessLookupError):
+            node.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(node.poll() is None for node in nodes):
+        time.sleep(0.05)
+    for step in steps:
+        step.close()
 
 
 def kill_owned(owner: str) -> int:
@@ -97,15 +104,14 @@ def _owned(owner: str) -> Iterator[psutil.Process]:
                 yield process
 
 
-def lock_output(path: Path) -> int | None:
-    """Return a descriptor that holds the lock of an output, or None if another run is making it.
+def lock_file(path: Path, *, shared: bool = False) -> int | None:
+    """Return a descriptor that holds the lock of a file, or None if another process holds it; a shared lock makes no file.
 
-    The step inherits the descriptor, so the lock lasts as long as either hubc or the step lives.
+    The lock lasts until every process that has the descriptor closed it or ended, whatever way it ended.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_CLOEXEC | (os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT), 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None

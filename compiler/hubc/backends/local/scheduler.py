@@ -8,21 +8,26 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hub_steps.contract import ExitCode
+from hub_steps.contract import RESULT_FILE, ExitCode
 from hub_steps.files import local_path
-from hubc.backends.local.events import LogReader, last_lines
-from hubc.backends.local.processes import StepProcesses, lock_output
+from hubc.backends.local.events import LogReader, last_lines, progress_text
+from hubc.backends.local.processes import StepProcesses, lock_file, stop_together
 from hubc.reuse import decide
 from hubc.runs import DONE, Run, StepRun
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from hubc.backends.local.state import State
     from hubc.plan import Plan, Step
 
 POLL_SECONDS = 0.1
+SAVE_SECONDS = 1.0
+"""Shortest time between two records of progress; every change of state is recorded at once."""
 RETRY_SECONDS = 5.0
 """Pause before a second attempt; doubled before each further one."""
 RETRYABLE = frozenset({int(ExitCode.RETRY), int(ExitCode.STOPPED)})
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Listener(Protocol):
@@ -33,6 +38,30 @@ class Listener(Protocol):
 
     def event(self, run: Run, step: StepRun, event: dict[str, Any]) -> None:
         """A step tells something: an event of the step contract."""
+
+
+class StopSignals:
+    """Notes that this process was told to stop, so that the run ends between two actions and never in the middle of one.
+
+    A signal that whoever started the process wants ignored, as `nohup` does, stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self.before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self.before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self.before.items():
+            signal.signal(number, before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
 
 
 @dataclass
@@ -50,32 +79,35 @@ class Scheduler:
     """Drives one run from its first step to its end."""
 
     def __init__(
-        self, plan: Plan, run: Run, state: State, publish_root: str, parallel_steps: int, listener: Listener
+        self, plan: Plan, run: Run, state: State, parallel_steps: int, listener: Listener, told_to_stop: StopSignals
     ) -> None:
         self.plan = plan
         self.run = run
         self.state = state
-        self.publish_root = publish_root
         self.parallel_steps = parallel_steps
         self.listener = listener
+        self.told_to_stop = told_to_stop
         self.active: dict[str, _Attempt] = {}
+        self.saved, self.saved_at = run, 0.0
 
     def drive(self) -> Run:
         """Run until every step is done or one has failed, and return the run as it ended.
 
-        A KeyboardInterrupt ends everything that was started, marks the run as cancelled and is passed on.
+        Raises KeyboardInterrupt when told to stop, after everything that was started has ended and the run is cancelled.
         """
         try:
             while self.run.state == "running":
+                if self.told_to_stop.received:
+                    raise KeyboardInterrupt
                 self._start_ready()
                 self._poll()
                 if all(step.state in DONE for step in self.run.steps):
                     self._end("succeeded", "")
-                time.sleep(POLL_SECONDS if self.active else 0)
+                elif self.run is not self.saved and time.monotonic() - self.saved_at >= SAVE_SECONDS:
+                    self._save()
+                else:
+                    time.sleep(POLL_SECONDS)
         except BaseException as error:
-            # The steps are told to stop once; a second Ctrl-C must not leave some of them running.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self._stop_all()
             interrupted = isinstance(error, KeyboardInterrupt)
             self._end("cancelled" if interrupted else "failed", "interrupted" if interrupted else f"hubc failed: {error}")
@@ -93,7 +125,8 @@ class Scheduler:
     def _take(self, step: Step, now: StepRun) -> None:
         """Reuse the step's output, or lock it and start; while another run holds the lock, wait for it."""
         output = local_path(self.plan.output(self.state.storage_root, step))
-        lock = lock_output(output.with_name(f"{output.name}.lock"))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        lock = lock_file(output.with_name(f"{output.name}.lock"))
         if lock is None:
             if now.state != "waiting":
                 self._change(step.id, state="waiting", reason="another run is making the same output")
@@ -101,8 +134,11 @@ class Scheduler:
         decision = decide(self.plan, step, self.state.storage_root)
         if decision.action == "reuse":
             os.close(lock)
-            self._change(step.id, state="reused", reason=decision.reason, finished_at=time.time(), summary=decision.summary)
+            self._change(step.id, state="reused", reason=decision.reason, finished_at=time.time(), summary=decision.summary,
+                         reused_from=decision.run)  # fmt: skip
             return
+        # A step takes an output with a completion marker for done; this one is there only if the output is damaged.
+        (output / RESULT_FILE).unlink(missing_ok=True)
         self._change(step.id, state="running", reason=decision.reason, started_at=time.time())
         self.active[step.id] = _Attempt(step, lock)
 
@@ -120,13 +156,13 @@ class Scheduler:
                 self._tell(attempt)
                 self._finished(attempt, code)
             elif time.monotonic() - attempt.processes.started > limit * 60:
-                attempt.processes.stop()
+                stop_together([attempt.processes])
                 self._fail(attempt, ExitCode.FAILED, f"the time limit of {limit} minutes has passed")
 
     def _launch(self, attempt: _Attempt) -> None:
         step, folder = attempt.step, self.state.runs / self.run.id
         request = folder / f"{step.id}.request.json"
-        told = self.plan.request(step, self.run.id, self.state.storage_root, self.publish_root, None)
+        told = self.plan.request(step, self.run.id, self.state.storage_root, self.state.root.as_uri(), None)
         request.write_text(told.model_dump_json(indent=2), encoding="utf-8")
         logs = [self.state.log(self.run.id, step.id, node) for node in range(step.resources.nodes)]
         processes = step.resources.nodes * step.resources.processes_per_node
@@ -140,9 +176,7 @@ class Scheduler:
             for event in reader.events():
                 step = self.run.step(attempt.step.id)
                 if event["hubc"] == "progress":
-                    step = step.model_copy(
-                        update={"progress": f"{event.get('done')}/{event.get('total')} {event.get('unit')}"}
-                    )
+                    step = step.model_copy(update={"progress": progress_text(event)})
                     self.run = self.run.with_step(step)
                 self.listener.event(self.run, step, event)
 
@@ -172,10 +206,14 @@ class Scheduler:
         self._end("failed", f"step '{attempt.step.id}' failed: {reason}")
 
     def _stop_all(self) -> None:
-        for attempt in list(self.active.values()):
-            if attempt.processes:
-                attempt.processes.stop()
+        """Stop every step; what is written comes last, so that a full disk leaves no process behind."""
+        attempts = list(self.active.values())
+        for attempt in attempts:
+            self.listener.changed(self.run, self.run.step(attempt.step.id).model_copy(update={"reason": "stopping"}))
+        stop_together([attempt.processes for attempt in attempts if attempt.processes])
+        for attempt in attempts:
             self._release(attempt)
+        for attempt in attempts:
             self._change(attempt.step.id, state="cancelled", finished_at=time.time(), reason="stopped with the run")
 
     def _release(self, attempt: _Attempt) -> None:
@@ -187,14 +225,18 @@ class Scheduler:
             if step.state in ("pending", "waiting"):
                 self._change(step.id, state="cancelled", reason="not started")
         self.run = self.run.model_copy(update={"state": state, "reason": reason, "finished_at": time.time()})
-        self.state.save(self.run)
+        self._save()
 
     def _change(self, id: str, **fields: Any) -> None:
         before = self.run.step(id)
         step = before.model_copy(update=fields)
         self.run = self.run.with_step(step)
-        self.state.save(self.run)
+        self._save()
         self.listener.changed(self.run, step)
+
+    def _save(self) -> None:
+        self.state.save(self.run)
+        self.saved, self.saved_at = self.run, time.monotonic()
 
 
 def _describe(code: int) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING
 
-import psutil
 from pydantic import ValidationError
 
 from hub_steps.files import write_durably
+from hubc.backends.local.processes import lock_file
 from hubc.errors import UnreachableError, UsageError
 from hubc.runs import ENDED, Run, StepRun
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from hubc.plan import Plan
 
 RECORD = "run.json"
+DRIVER_LOCK = "driver.lock"
+"""Held by the process that drives a run for as long as it lives: a process id alone may belong to another by now."""
 
 
 class State:
@@ -36,7 +39,7 @@ class State:
         return (self.folder / "outputs").as_uri()
 
     def create(self, plan: Plan, spec: str) -> Run:
-        """Make the folder and the record of a new run.
+        """Make the folder and the record of a new run, which this process drives from now on.
 
         Raises UnreachableError if nothing can be written there.
         """
@@ -46,7 +49,7 @@ class State:
             self.runs.mkdir(parents=True, exist_ok=True)
             (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
             name = self._claim(stem)
-            process = psutil.Process()
+            lock_file(self.runs / name / DRIVER_LOCK)
             run = Run(
                 id=name,
                 pipeline=plan.pipeline,
@@ -55,8 +58,7 @@ class State:
                 plan_digest=plan.digest,
                 state="running",
                 created_at=now,
-                pid=process.pid,
-                pid_started_at=process.create_time(),
+                pid=os.getpid(),
                 steps=tuple(StepRun(id=step.id, kind=step.kind, key=step.key) for step in plan.steps),
             )
             (self.runs / name / "plan.json").write_text(json.dumps(plan.as_data(), indent=2), encoding="utf-8")
@@ -76,8 +78,14 @@ class State:
         raise UnreachableError(f"too many runs named {stem}")
 
     def save(self, run: Run) -> None:
-        """Replace the record of a run."""
-        write_durably(self.runs / run.id / RECORD, run.model_dump_json(indent=2))
+        """Replace the record of a run.
+
+        Raises UnreachableError if it cannot be written.
+        """
+        try:
+            write_durably(self.runs / run.id / RECORD, run.model_dump_json(indent=2))
+        except OSError as error:
+            raise UnreachableError(f"cannot write below {self.folder}: {error.strerror}") from None
 
     def load(self, id: str) -> Run:
         """Return a run; one whose process is gone without a word has failed.
@@ -89,10 +97,24 @@ class State:
             known = ", ".join(run.id for run in self.all()[:5]) or "none yet"
             raise UsageError(f"no run '{id}'; the newest: {known}")
         try:
-            run = Run.model_validate_json(path.read_text(encoding="utf-8"))
+            run = _read(path)
+            if run.state in ENDED or self.is_driven(id):
+                return run
+            # It may have ended well since its record was read.
+            run = _read(path)
         except (OSError, ValidationError) as error:
             raise UsageError(f"the record of run '{id}' cannot be read: {path}: {error}") from None
-        return run if run.state in ENDED or is_driven(run) else _abandoned(run)
+        return run if run.state in ENDED else _abandoned(run)
+
+    def is_driven(self, id: str) -> bool:
+        """Tell whether the process that drives a run is alive."""
+        try:
+            lock = lock_file(self.runs / id / DRIVER_LOCK, shared=True)
+        except FileNotFoundError:
+            return False
+        if lock is not None:
+            os.close(lock)
+        return lock is None
 
     def all(self) -> list[Run]:
         """Return all readable runs, the newest first."""
@@ -117,12 +139,8 @@ class State:
         shutil.rmtree(self.runs / id)
 
 
-def is_driven(run: Run) -> bool:
-    """Tell whether the process that drives a run is alive."""
-    try:
-        return abs(psutil.Process(run.pid).create_time() - run.pid_started_at) < 1
-    except psutil.NoSuchProcess:
-        return False
+def _read(path: Path) -> Run:
+    return Run.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def _abandoned(run: Run) -> Run:

@@ -1,0 +1,142 @@
+"""The commands that read specs: validate, plan, render, schema and init, with their exit codes and both formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Hubc
+
+GOLDEN = Path(__file__).parent / "golden"
+SPEC = "specs/pipelines/quickstart.yaml"
+STEPS = ["generate", "evaluate-base", "train", "evaluate-tuned", "publish"]
+
+
+def break_spec(repo: Path) -> None:
+    path = repo / SPEC
+    path.write_text(
+        path.read_text().replace("num_epochs: 3", "num_epoch: 3").replace("learning_rate: 5e-4", "learning_rate: -1")
+    )
+
+
+def test_validate_good(hubc: Hubc) -> None:
+    done = hubc("validate", SPEC)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 file is good\n", "")
+    every = hubc("validate")
+    assert (every.returncode, every.stderr) == (0, "")
+    assert every.stdout.endswith(" files are good\n")
+    assert hubc("validate", SPEC, "--format", "json").stdout == "[]\n"
+
+
+def test_validate_bad(hubc: Hubc, repo: Path) -> None:
+    break_spec(repo)
+    done = hubc("validate", SPEC)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line.split(": ")[1] for line in lines] == ["unknown-key", "invalid-value"]
+    assert all(line.startswith(f"{SPEC}:") for line in lines)
+    assert "did you mean 'num_epochs'?" in done.stderr
+
+    found = json.loads(hubc("validate", SPEC, "--format", "json").stdout)
+    assert [set(entry) for entry in found] == [{"file", "line", "column", "rule", "message", "help"}] * 2
+    assert [
+        f"{entry['file']}:{entry['line']}:{entry['column']}: {entry['rule']}: {entry['message']}" for entry in found
+    ] == lines
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "render", "run"])
+def test_missing_spec(hubc: Hubc, command: str) -> None:
+    done = hubc(command, "specs/nothing.yaml")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("specs/nothing.yaml:1:1: unreadable-file: cannot read the file: No such file or directory")
+
+
+@pytest.mark.parametrize("command", ["plan", "render", "run"])
+def test_bad_spec(hubc: Hubc, repo: Path, command: str) -> None:
+    break_spec(repo)
+    done = hubc(command, SPEC)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count(SPEC) == 2
+
+
+def test_plan(hubc: Hubc, golden: Callable[[Path, str], None]) -> None:
+    done = hubc("plan", SPEC)
+    assert (done.returncode, done.stderr) == (0, "")
+    golden(GOLDEN / "quickstart.local.plan.txt", done.stdout)
+
+
+def test_plan_for_a_cluster(hubc: Hubc, golden: Callable[[Path, str], None]) -> None:
+    done = hubc("plan", SPEC, "--platform", "example-cluster")
+    assert (done.returncode, done.stderr) == (0, "")
+    golden(GOLDEN / "quickstart.example-cluster.plan.txt", done.stdout)
+    assert hubc("plan", SPEC, "--platform", "specs/platforms/example-cluster.yaml").stdout == done.stdout
+
+
+def test_plan_for_programs(hubc: Hubc) -> None:
+    here = json.loads(hubc("plan", SPEC, "--format", "json").stdout)
+    there = json.loads(hubc("plan", SPEC, "--format", "json", "--platform", "example-cluster").stdout)
+    assert [step["id"] for step in here["steps"]] == [step["id"] for step in there["steps"]] == STEPS
+    never = {"action": "run", "reason": "never finished before", "run": None}
+    assert [step["decision"] for step in here["steps"]] == [never] * 5
+    assert [step["decision"] for step in there["steps"]] == [None] * 5
+    assert [step["key"] for step in here["steps"]] == [step["key"] for step in there["steps"]]
+    assert (len(here["digest"]), here["digest"] == there["digest"]) == (64, False)
+
+
+def test_platform_that_is_unknown(hubc: Hubc) -> None:
+    done = hubc("plan", SPEC, "--platform", "moon")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "hubc: no platform 'moon': there is no specs/platforms/moon.yaml; known: example-cluster, local\n"
+    )
+
+
+def test_render_twice(hubc: Hubc, repo: Path) -> None:
+    shown = hubc("render", SPEC)
+    assert shown.returncode == 0
+    assert shown.stdout.startswith('apiVersion: "argoproj.io/v1alpha1"\n')
+    written = hubc("render", SPEC, "--platform", "example-cluster", "-o", "workflow.yaml")
+    assert (written.returncode, written.stdout) == (0, "")
+    assert (repo / "workflow.yaml").read_bytes() == shown.stdout.encode()
+
+
+def test_render_where_nothing_can_be_written(hubc: Hubc) -> None:
+    done = hubc("render", SPEC, "-o", "no/folder/workflow.yaml")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.endswith("hubc: No such file or directory: no/folder/workflow.yaml\n")
+
+
+def test_schema(hubc: Hubc, repo: Path) -> None:
+    assert sorted(hubc("schema").stdout.splitlines()) == [
+        "schemas/knowledge-leaf.schema.json",
+        "schemas/pipeline.schema.json",
+        "schemas/platform.schema.json",
+    ]
+    good = hubc("schema", "--check")
+    assert (good.returncode, good.stdout, good.stderr) == (0, "", "")
+    stale = repo / "schemas" / "platform.schema.json"
+    stale.write_text("{}\n")
+    done = hubc("schema", "--check")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "hubc: stale: schemas/platform.schema.json; write them with 'hubc schema'\n"
+    assert stale.read_text() == "{}\n"
+
+
+def test_init(hubc: Hubc, repo: Path) -> None:
+    done = hubc("init", "moon")
+    assert (done.returncode, done.stderr) == (0, "")
+    spec, leaf = "specs/pipelines/moon.yaml", "specs/taxonomy/moon/knowledge/moon/qna.yaml"
+    assert done.stdout.splitlines()[:2] == [f"wrote {spec}", f"wrote {leaf}"]
+    assert hubc("validate", spec, leaf).returncode == 0
+    assert hubc("plan", spec).stdout.startswith("moon on local: 5 steps, plan ")
+    (repo / spec).write_text("mine\n")
+    again = hubc("init", "moon")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr == f"hubc: {spec} exists; choose another name, or move it away\n"
+    assert (repo / spec).read_text() == "mine\n"

@@ -1,0 +1,42 @@
+"""A tiny model, a teacher and a repository: what a real run needs, small enough to be quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from local_project import LEAF, Project
+from local_teacher import Teacher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a random Llama that every run here starts from."""
+    folder = tmp_path_factory.mktemp("model")
+    script = Path(__file__).with_name("tiny_model.py")
+    subprocess.run([sys.executable, str(script), str(LEAF), str(folder)], check=True, capture_output=True, timeout=120)
+    return folder
+
+
+@pytest.fixture
+def teacher() -> Iterator[Teacher]:
+    server = Teacher()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, teacher: Teacher) -> Iterator[Project]:
+    """Make a repository for runs that never load the model."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    made = Project(tmp_path / "repo", model, teacher.url)
+    yield made
+    made.close()
