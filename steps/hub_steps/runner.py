@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -22,9 +21,11 @@ from hub_steps.contract import (
     RetryableError,
     StepError,
     StoppedError,
+    faults,
     message,
     redact,
 )
+from hub_steps.files import is_disk_full
 from hub_steps.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run(kind: str, source: str) -> ExitCode:
     """Run the step that a request describes and return how it ended; failures are told on standard error."""
     try:
         request, parameters = read_request(kind, source)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, ValueError) as error:
         _complain(f"bad request: {error}")
         return ExitCode.BAD_REQUEST
     signal.signal(signal.SIGTERM, _stop)
@@ -46,31 +47,36 @@ def run(kind: str, source: str) -> ExitCode:
     except StepError as error:
         _complain(str(error))
         return error.exit_code
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            return _unexpected(error)
-        _complain(f"no space left on the device that holds {error.filename or request.output}: free some, then run again")
-        return ExitCode.RETRY
     except Exception as error:
-        return _unexpected(error)
+        if not is_disk_full(error):
+            return _unexpected(error)
+        place = getattr(error, "filename", None) or request.output
+        _complain(f"no space left on the device that holds {place}: free some, then run again")
+        return ExitCode.RETRY
     return ExitCode.DONE
 
 
 def read_request(kind: str, source: str) -> tuple[Request, Any]:
     """Return the request from a file or, as `env:NAME`, from a variable, with its parameters checked.
 
-    Raises OSError, KeyError or ValueError if there is none, or if it is not a request for this kind of step.
+    Raises OSError or ValueError if there is none, or if it is not a request for this kind of step.
     """
-    text = os.environ[source[4:]] if source.startswith("env:") else Path(source).read_text(encoding="utf-8")
+    text = _from_variable(source[4:]) if source.startswith("env:") else Path(source).read_text(encoding="utf-8")
     try:
         request = Request.model_validate_json(text)
         parameters: Declared = PARAMETERS[request.kind].model_validate(request.parameters)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
-        raise ValueError("; ".join(faults)) from None
+        raise ValueError(faults(error)) from None
     if request.kind != kind:
         raise ValueError(f"it asks for '{request.kind}', not '{kind}'")
     return request, parameters
+
+
+def _from_variable(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise ValueError(f"the variable {name} is not set") from None
 
 
 def _work(request: Request, parameters: Declared) -> None:

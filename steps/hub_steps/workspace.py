@@ -9,8 +9,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import RESULT_FILE, Result, StepError, key_material
+from pydantic import ValidationError
+
+from hub_steps.contract import RESULT_FILE, BadRequestError, Result, StepError, faults, key_material
 from hub_steps.files import file_entry, local_path, write_durably
+from hub_steps.taxonomy import KnowledgeLeaf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,12 +67,12 @@ class Workspace:
     def input(self, name: str) -> Input:
         """Return an input of the request.
 
-        Raises StepError if the request does not have it.
+        Raises BadRequestError if the request does not have it.
         """
         try:
             return self.request.inputs[name]
         except KeyError:
-            raise StepError(f"the request has no input '{name}'") from None
+            raise BadRequestError(f"bad request: it has no input '{name}'") from None
 
     def input_path(self, name: str) -> Path:
         """Return the file or folder of an input that another step made.
@@ -81,9 +84,20 @@ class Workspace:
             raise StepError(f"input '{name}' is missing: {path}")
         return path
 
-    def documents(self, name: str) -> dict[str, Any]:
-        """Return the documents that the request carries as an input."""
-        return self.input(name).documents or {}
+    def leaves(self) -> dict[str, KnowledgeLeaf]:
+        """Return the leaves of the taxonomy, which the request carries.
+
+        Raises BadRequestError if there are none, or one is not as a leaf must be.
+        """
+        leaves = {}
+        for name, document in (self.input("taxonomy").documents or {}).items():
+            try:
+                leaves[name] = KnowledgeLeaf.model_validate(document)
+            except ValidationError as error:
+                raise BadRequestError(f"bad request: leaf {name}: {faults(error)}") from None
+        if not leaves:
+            raise BadRequestError("bad request: the taxonomy has no leaves")
+        return leaves
 
     def commit(self, outcome: Outcome) -> None:
         """Write the completion marker and give the folder its final name.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from hub_steps.contract import StepError
 from hub_steps.models.chat import IGNORED, encode
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def reference_nll(model: Any, tokenizer: Any, pairs: list[Pair], batch_size: int) -> Iterator[tuple[float, int]]:
     """Yield, for each pair, the negative log-likelihood of its answer in nats and the number of its tokens."""
     for batch in _batches(pairs, batch_size):
-        encoded = [encode(tokenizer, [*_question(pair), {"role": "assistant", "content": pair.answer}]) for pair in batch]
+        try:
+            encoded = [
+                encode(tokenizer, [*_question(pair), {"role": "assistant", "content": pair.answer}]) for pair in batch
+            ]
+        except ValueError as error:
+            raise StepError(f"cannot put a question to the model: {error}") from None
         ids, labels, mask = (tensor.to(model.device) for tensor in _pad(encoded, tokenizer.pad_token_id))
         logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
         losses = torch.nn.functional.cross_entropy(

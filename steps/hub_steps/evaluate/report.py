@@ -76,7 +76,7 @@ def compare(base: Evaluation, tuned: tuple[Answer, ...], parameters: EvaluatePar
 
     Raises ValueError if they did not answer the same questions.
     """
-    if [answer.question for answer in base.answers] != [answer.question for answer in tuned]:
+    if _asked(base.answers) != _asked(tuned):
         raise ValueError("the baseline answered other questions")
     before, after = _groups(base.answers), _groups(tuned)
     return {name: _compare(before[name], after[name], parameters) for name in after}
@@ -98,6 +98,10 @@ def _compare(base: list[Answer], tuned: list[Answer], parameters: EvaluateParame
         num_improved=verdicts.count("improved"),
         num_regressed=verdicts.count("regressed"),
     )
+
+
+def _asked(answers: tuple[Answer, ...]) -> list[tuple[str, str, str]]:
+    return [(answer.leaf, answer.question, answer.reference) for answer in answers]
 
 
 def _groups(answers: tuple[Answer, ...]) -> dict[str, list[Answer]]:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub_steps.contract import StepError, message, progress
+from pydantic import ValidationError
+
+from hub_steps.contract import StepError, faults, message, progress
 from hub_steps.evaluate.metrics import token_f1
 from hub_steps.evaluate.report import OVERALL, Answer, Evaluation, compare, figures
 from hub_steps.models.load import cache_folder, load_model, load_tokenizer, model_folder
-from hub_steps.taxonomy import KnowledgeLeaf, Pair
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hub_steps.parameters import EvaluateParameters
+    from hub_steps.taxonomy import Pair
     from hub_steps.workspace import Workspace
 
 EVALUATION_FILE = "evaluation.json"
@@ -25,10 +27,11 @@ EVALUATION_FILE = "evaluation.json"
 
 def main(workspace: Workspace, parameters: EvaluateParameters) -> Outcome:
     """Measure the model on every held-out question, and compare it with the baseline if there is one."""
-    documents = workspace.documents("taxonomy")
-    leaves = {name: KnowledgeLeaf.model_validate(leaf) for name, leaf in documents.items()}
     questions = [
-        (name, pair) for name, leaf in leaves.items() for seed in leaf.seed_examples for pair in seed.questions_and_answers
+        (name, pair)
+        for name, leaf in workspace.leaves().items()
+        for seed in leaf.seed_examples
+        for pair in seed.questions_and_answers
     ]
     model = workspace.input("model")
     answers = _measure(model_folder(model, cache_folder(workspace.request)), questions, parameters)
@@ -64,5 +67,6 @@ def _compared(evaluation: Evaluation, baseline: Path, parameters: EvaluateParame
     try:
         base = Evaluation.model_validate_json(baseline.read_text(encoding="utf-8"))
         return evaluation.model_copy(update={"comparison": compare(base, evaluation.answers, parameters)})
-    except ValueError as error:
-        raise StepError(f"cannot compare with {baseline}: {error}") from None
+    except (OSError, ValueError) as error:
+        reason = faults(error) if isinstance(error, ValidationError) else error
+        raise StepError(f"cannot compare with {baseline}: {reason}") from None

@@ -20,7 +20,10 @@ def main(model: str, parallel_requests: int, context_tokens: int) -> None:
     parameters.n_parallel = parallel_requests
     parameters.n_ctx = parallel_requests * context_tokens
     parameters.use_jinja = True
-    server = xllamacpp.Server(parameters)
+    try:
+        server = xllamacpp.Server(parameters)
+    except RuntimeError as error:
+        sys.exit(f"llama.cpp cannot serve {model}: {error}")
     sys.stdout.write(f"{server.listening_address}\n")
     sys.stdout.flush()
     sys.stdin.read()

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 INSTRUCTION = "Write one question about the text, then its answer in one sentence that uses only what the text says."
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_PAIR = re.compile(r"\s*Question:\s*(?P<question>.+?)\s*\n\s*Answer:\s*(?P<answer>.+?)\s*", re.DOTALL)
-_NEXT_PAIR = re.compile(r"\n\s*Question:")
+_LABEL = re.compile(r"^[^\S\n]*(Question|Answer):", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,16 @@ def tasks(leaves: dict[str, KnowledgeLeaf], parameters: GenerateParameters) -> l
 
 
 def parse_pair(text: str) -> tuple[str, str] | None:
-    """Return the first question and answer in a teacher's reply, or None if it has none."""
-    found = _PAIR.fullmatch(_NEXT_PAIR.split(text.strip(), maxsplit=2)[0] if text.count("Question:") > 1 else text)
-    return (_flat(found["question"]), _flat(found["answer"])) if found else None
+    """Return the first question and answer in a teacher's reply, or None if it does not start with a pair.
+
+    Takes time in proportion to the text, whatever is in it: teachers that go astray repeat one character for pages.
+    """
+    labels = list(_LABEL.finditer(text))
+    if [label[1] for label in labels[:2]] != ["Question", "Answer"] or text[: labels[0].start()].strip():
+        return None
+    end = next((label.start() for label in labels[2:] if label[1] == "Question"), len(text))
+    question, answer = _flat(text[labels[0].end() : labels[1].start()]), _flat(text[labels[1].end() : end])
+    return (question, answer) if question and answer else None
 
 
 def _examples(

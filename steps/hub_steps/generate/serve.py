@@ -41,9 +41,13 @@ def reach(teacher: Teacher, cache: Path, log: Path) -> Iterator[Served]:
     if endpoint := teacher.endpoint:
         key = "none"
         if endpoint.api_key:
-            key = os.environ.get(endpoint.api_key.variable, "")
+            key = os.environ.get(endpoint.api_key.variable, "").strip()
             if not key:
                 raise StepError(f"the teacher's key is missing: set {endpoint.api_key.variable}")
+            if not (key.isascii() and key.isprintable()):
+                raise StepError(
+                    f"the teacher's key in {endpoint.api_key.variable} holds characters that no header can carry"
+                )
         yield Served(endpoint.url, endpoint.model, key, endpoint.parallel_requests)
     elif teacher.serve:
         weights = fetch(ModelLocation.parse(teacher.serve.location), cache)

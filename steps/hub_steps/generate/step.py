@@ -17,11 +17,11 @@ from hub_steps.generate.filters import GeneratedPair, PairFilter
 from hub_steps.generate.prompt import parse_pair, tasks
 from hub_steps.generate.serve import reach
 from hub_steps.models.load import cache_folder
-from hub_steps.taxonomy import KnowledgeLeaf
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
     from hub_steps.parameters import GenerateParameters
+    from hub_steps.taxonomy import KnowledgeLeaf
     from hub_steps.workspace import Workspace
 
 PREVIEW_PAIRS = 20
@@ -32,8 +32,7 @@ def main(workspace: Workspace, parameters: GenerateParameters) -> Outcome:
 
     Raises StepError if too few remain, and what reaching the teacher raises.
     """
-    documents = workspace.documents("taxonomy")
-    leaves = {name: KnowledgeLeaf.model_validate(leaf) for name, leaf in documents.items()}
+    leaves = workspace.leaves()
     wanted = tasks(leaves, parameters)
     with reach(parameters.teacher, cache_folder(workspace.request), workspace.path("teacher.log")) as served:
         message(f"asking for {len(wanted)} pairs, {served.parallel_requests} at once")

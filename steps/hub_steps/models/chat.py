@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jinja2 import TemplateError
+
 IGNORED = -100
 """Label of a token that carries no loss (torch.nn.CrossEntropyLoss's default `ignore_index`)."""
 
@@ -12,9 +14,10 @@ def encode(tokenizer: Any, messages: list[dict[str, str]]) -> tuple[list[int], l
     """Return token ids and labels of a conversation; labels are the ids on the assistant's turns, else IGNORED.
 
     A turn starts after the generation prompt and ends with its end-of-turn token, so that the model learns to stop.
-    Raises ValueError if the chat template renders earlier turns differently once later ones follow.
+    Raises ValueError if the chat template refuses the conversation, or renders earlier turns differently once later ones
+    follow.
     """
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    text = _render(tokenizer, messages)
     spans = [
         _span(tokenizer, messages, turn, text) for turn, message in enumerate(messages) if message["role"] == "assistant"
     ]
@@ -28,8 +31,18 @@ def encode(tokenizer: Any, messages: list[dict[str, str]]) -> tuple[list[int], l
 
 
 def _span(tokenizer: Any, messages: list[dict[str, str]], turn: int, text: str) -> tuple[int, int]:
-    before = tokenizer.apply_chat_template(messages[:turn], tokenize=False, add_generation_prompt=True)
-    until = tokenizer.apply_chat_template(messages[: turn + 1], tokenize=False)
+    before = _render(tokenizer, messages[:turn], add_generation_prompt=True)
+    until = _render(tokenizer, messages[: turn + 1])
     if not (text.startswith(until) and until.startswith(before)):
         raise ValueError("the chat template changes earlier turns, so the assistant's tokens cannot be told apart")
     return len(before), len(until.rstrip())
+
+
+def _render(tokenizer: Any, messages: list[dict[str, str]], **options: bool) -> str:
+    if not messages:
+        raise ValueError("the conversation starts with an assistant's turn, so there is nothing that it answers")
+    try:
+        text: str = tokenizer.apply_chat_template(messages, tokenize=False, **options)
+    except TemplateError as error:
+        raise ValueError(f"the chat template refuses the conversation: {error}") from None
+    return text

@@ -62,7 +62,7 @@ def _pip_error(requirement: str, output: str) -> StepError:
     if "DO NOT MATCH THE HASHES" in output:
         return StepError(f"{requirement} does not have the hash that the spec names; do not use it unless you know why")
     lines = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines() or ["no output"]
-    kind = StepError if "No matching distribution" in output and "Connection" not in output else RetryableError
+    kind = StepError if "No matching distribution" in output and "connection" not in output.lower() else RetryableError
     return kind(f"pip could not fetch {requirement}: {lines[-1].removeprefix('ERROR: ')}")
 
 

@@ -36,11 +36,14 @@ def model_folder(model: Input, cache: Path) -> Path:
 def load_tokenizer(folder: Path) -> Any:
     """Return the tokenizer of a model folder, padding on the left, as generation needs it.
 
-    Raises StepError if it has no chat template.
+    Raises StepError if it cannot be loaded, or has no chat template.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise _not_loaded("tokenizer", folder, error) from None
     if not tokenizer.chat_template:
         raise StepError(f"the tokenizer in {folder} has no chat template; use an instruction-tuned base model")
     if tokenizer.pad_token is None:
@@ -49,12 +52,23 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_model(folder: Path) -> Any:
-    """Return the causal language model of a folder: float32 on the CPU, bfloat16 on an accelerator."""
+    """Return the causal language model of a folder: float32 on the CPU, bfloat16 on an accelerator.
+
+    Raises StepError if it cannot be loaded.
+    """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     dtype = torch.bfloat16 if torch.accelerator.is_available() else torch.float32
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _not_loaded("model", folder, error) from None
+
+
+def _not_loaded(what: str, folder: Path, error: Exception) -> StepError:
+    return StepError(f"cannot load the {what} in {folder}: {' '.join(str(error).split())}")
 
 
 def _convert(gguf: Path, draft: Path) -> None:

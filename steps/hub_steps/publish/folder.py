@@ -18,20 +18,22 @@ PROVENANCE_FILE = "provenance.json"
 def published(folder: Path) -> dict[str, Any] | None:
     """Return the provenance of what is published in a folder, or None if the folder is empty or not there.
 
-    Raises StepError if it holds something else, which must not be lost.
+    Raises StepError if it holds anything else, which must not be lost.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
-    try:
-        found: dict[str, Any] = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise StepError(f"{folder} holds files that hubc did not publish; name another folder, or move them away") from None
+    found = _provenance(folder)
+    own = {PROVENANCE_FILE, *found["files"]} if found else set()
+    foreign = [name for name in (str(path.relative_to(folder)) for path in _files(folder)) if name not in own]
+    if found is None or foreign:
+        named = f", such as '{foreign[0]}'" if foreign else ""
+        raise StepError(f"{folder} holds files that hubc did not publish{named}; name another folder, or move them away")
     return found
 
 
 def is_whole(folder: Path, provenance: dict[str, Any]) -> bool:
     """Tell whether every file of a published folder is as its provenance says."""
-    files: dict[str, str] = provenance.get("files", {})
+    files: dict[str, str] = provenance["files"]
     return all((folder / name).is_file() and file_digest(folder / name) == digest for name, digest in files.items())
 
 
@@ -49,6 +51,19 @@ def recover(folder: Path) -> None:
     """Bring back what `replace` had moved away when it was killed between its two moves."""
     if not folder.exists() and _old(folder).is_dir():
         _old(folder).rename(folder)
+
+
+def _provenance(folder: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    is_ours = isinstance(found, dict) and isinstance(found.get("files"), dict) and isinstance(found.get("release"), str)
+    return found if is_ours else None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
 def _old(folder: Path) -> Path:

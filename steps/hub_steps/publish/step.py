@@ -10,10 +10,12 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import StepError, message
+from pydantic import ValidationError
+
+from hub_steps.contract import StepError, faults, message
 from hub_steps.digest import digest, file_digest
 from hub_steps.evaluate.report import OVERALL, Evaluation
-from hub_steps.files import local_path, read_result
+from hub_steps.files import entry_damage, local_path, read_result
 from hub_steps.publish.card import model_card
 from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, published, recover, replace
 from hub_steps.workspace import Outcome
@@ -35,7 +37,7 @@ def main(workspace: Workspace, parameters: PublishParameters) -> Outcome:
     """
     target = _target(workspace, parameters)
     recover(target)
-    evaluation = Evaluation.model_validate_json((workspace.input_path("evaluation") / "evaluation.json").read_text("utf-8"))
+    evaluation = _evaluation(workspace)
     provenance = _provenance(workspace, parameters)
     before = published(target)
     if before and before["release"] == provenance["release"] and is_whole(target, before):
@@ -58,9 +60,21 @@ def _target(workspace: Workspace, parameters: PublishParameters) -> Path:
     return local_path(workspace.request.publish_root) / parameters.location
 
 
+def _evaluation(workspace: Workspace) -> Evaluation:
+    path = workspace.input_path("evaluation") / "evaluation.json"
+    try:
+        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = faults(error) if isinstance(error, ValidationError) else error
+        raise StepError(f"cannot read {path}: {reason}") from None
+
+
 def _provenance(workspace: Workspace, parameters: PublishParameters) -> dict[str, Any]:
     """Return what the model was made from; `release` is a digest of what determines the published content."""
     training = read_result(workspace.input_path("training"))
+    for entry in training.files:
+        if fault := entry_damage(entry, workspace.input_path("training")):
+            raise StepError(f"input 'training' is not whole: {fault}")
     generation = read_result(workspace.input_path("generation"))
     identity = workspace.request.identity
     data = next(entry.sha256 for entry in generation.files if entry.path == "train.jsonl")
@@ -92,6 +106,9 @@ def _publish(
     (draft / "README.md").write_text(model_card(parameters, provenance, evaluation), encoding="utf-8")
     (draft / CHANGE_LOG).write_text(_change_log(target, provenance, evaluation), encoding="utf-8")
     names = sorted(str(path.relative_to(draft)) for path in draft.rglob("*") if path.is_file())
+    for name in names:
+        # Weights come with a mode that lets nobody else read them.
+        (draft / name).chmod((draft / "README.md").stat().st_mode)
     provenance["files"] = {name: file_digest(draft / name) for name in names}
     (draft / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
     replace(target, draft)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from hub_steps.contract import StepError, StoppedError, message
 from hub_steps.models.load import cache_folder, model_folder
+from hub_steps.train.checkpoints import remove_halves
 from hub_steps.train.job import FAULT_FILE, JOB_FILE, SUMMARY_FILE, Fault, Job
-from hub_steps.workspace import Outcome
+from hub_steps.workspace import CHECKPOINTS, Outcome
 
 if TYPE_CHECKING:
     from hub_steps.parameters import TrainParameters
@@ -39,6 +40,8 @@ def main(workspace: Workspace, parameters: TrainParameters) -> Outcome | None:
         output=workspace.folder,
         parameters=parameters,
     )
+    if workspace.is_first_node:
+        remove_halves(workspace.path(CHECKPOINTS))
     with tempfile.TemporaryDirectory(prefix="hubc-train-") as folder:
         Path(folder, JOB_FILE).write_text(job.model_dump_json(), encoding="utf-8")
         _torchrun(Path(folder))
@@ -54,7 +57,7 @@ def _torchrun(folder: Path) -> None:
     if nodes > 1 and not os.environ.get("PET_MASTER_ADDR"):
         raise StepError(f"PET_NNODES is {nodes}, but PET_MASTER_ADDR is not set: the nodes cannot find each other")
     alone = ["--standalone"] if nodes == 1 else []
-    command = [sys.executable, "-m", "torch.distributed.run", *alone, "-m", "hub_steps.train.worker", str(folder)]
+    command = [sys.executable, "-m", "hub_steps.train.launcher", *alone, "-m", "hub_steps.train.worker", str(folder)]
     message(f"starting torchrun on node {os.environ.get('PET_NODE_RANK') or 0} of {nodes}")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
@@ -73,5 +76,5 @@ def _torchrun(folder: Path) -> None:
 def _fault(folder: Path, code: int) -> StepError:
     try:
         return Fault.model_validate_json((folder / FAULT_FILE).read_text(encoding="utf-8")).as_error()
-    except OSError:
+    except (OSError, ValueError):
         return StepError(f"torchrun ended with code {code} and no reason; the log above has what it printed")

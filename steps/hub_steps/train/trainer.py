@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import Trainer, TrainingArguments
 
-from hub_steps.contract import progress
+from hub_steps.contract import StepError, progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,13 @@ class StepTrainer(Trainer):
     _last_tokens = 0
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log figures of the newest step."""
+        """Log figures of the newest step.
+
+        Raises StepError if the loss is no number any more: what follows would be no model.
+        """
         if "loss" in logs:
+            if not math.isfinite(logs["loss"]):
+                raise StepError(f"the loss is {logs['loss']} at step {self.state.global_step}: lower the learning rate")
             now, tokens = time.monotonic(), int(self.state.num_input_tokens_seen)
             if self._last_time:
                 logs["tokens_per_second"] = round((tokens - self._last_tokens) / (now - self._last_time), 1)
@@ -59,6 +65,7 @@ def training_arguments(parameters: TrainParameters, checkpoints: Path, world_siz
         save_strategy="epoch" if parameters.checkpoint_at_epoch else "no",
         save_total_limit=1,
         logging_steps=1,
+        logging_nan_inf_filter=False,
         include_num_input_tokens_seen="non_padding",
         report_to="none",
         disable_tqdm=True,

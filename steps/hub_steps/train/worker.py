@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hub_steps.contract import ExitCode, StepError, message, redact
+from hub_steps.files import is_disk_full
+from hub_steps.train.checkpoints import last_checkpoint
 from hub_steps.train.job import FAULT_FILE, JOB_FILE, SUMMARY_FILE, Fault, Job
 from hub_steps.workspace import CHECKPOINTS
 
@@ -26,6 +28,11 @@ def main(folder: Path) -> int:
     except StepError as error:
         _leave_fault(folder, str(error), error.exit_code)
     except Exception as error:
+        if is_disk_full(error):
+            _leave_fault(
+                folder, f"no space left on the device that holds {job.output}: free some, then run again", ExitCode.RETRY
+            )
+            return ExitCode.FAILED
         sys.stderr.write(redact("".join(traceback.format_exception(error))))
         _leave_fault(folder, f"{type(error).__name__}: {error}", ExitCode.FAILED)
     return ExitCode.FAILED
@@ -39,7 +46,6 @@ def train(job: Job, folder: Path) -> int:
     import torch
     import transformers
     from peft import LoraConfig, get_peft_model
-    from transformers.trainer_utils import get_last_checkpoint
 
     from hub_steps.models.load import load_model, load_tokenizer
     from hub_steps.train.data import read_samples
@@ -64,12 +70,14 @@ def train(job: Job, folder: Path) -> int:
         data_collator=transformers.DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100),
         callbacks=[stop],
     )
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    # Standard output is for events.
+    trainer.remove_callback(transformers.PrinterCallback)
+    last = last_checkpoint(checkpoints)
     if trainer.is_world_process_zero():
         trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
         message(f"{len(samples)} samples, {world_size} processes, {trainable:,} trainable parameters"
-                + (f", resuming from {Path(last).name}" if last else ""))  # fmt: skip
-    trainer.train(resume_from_checkpoint=last)
+                + (f", resuming from {last.name}" if last else ""))  # fmt: skip
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.stopped:
         _leave_fault(folder, f"stopped at step {trainer.state.global_step} with a checkpoint", ExitCode.STOPPED)
         return ExitCode.STOPPED

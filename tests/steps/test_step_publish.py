@@ -1,0 +1,254 @@
+"""The publish step: what the folder holds, that publishing again changes nothing, and that nothing of others is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import stat
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from steprun import IDENTITY, Done, files, result, run, write_request
+
+from hub_steps.evaluate.report import Answer, Evaluation, compare, figures
+from hub_steps.files import file_entry
+from hub_steps.parameters import EvaluateParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOLDEN = Path(__file__).parent / "golden"
+WEIGHTS = {"model.safetensors": b"\0weights", "config.json": b"{}", "tokenizer.json": b"[]", "more/part.json": b"1"}
+
+
+def evaluation() -> Evaluation:
+    """Two leaves, of which one improves and one does not."""
+
+    def answers(likelihoods: list[float], scores: list[float]) -> tuple[Answer, ...]:
+        return tuple(
+            Answer(leaf=leaf, question=f"q{place}", reference="r", answer="a", nll=nll, num_tokens=10, f1=score)
+            for place, (leaf, nll, score) in enumerate(zip(("moon", "moon", "sea"), likelihoods, scores, strict=True))
+        )
+
+    base = answers([30.0, 40.0, 20.0], [0.1, 0.2, 0.5])
+    tuned = answers([10.0, 41.0, 20.0], [0.9, 0.2, 0.4])
+    before = Evaluation(model="base", answers=base, figures=figures(base))
+    return Evaluation(
+        model="tuned", answers=tuned, figures=figures(tuned), comparison=compare(before, tuned, EvaluateParameters())
+    )
+
+
+class Shop:
+    """The outputs that publishing needs, and the folder that it fills."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.target = folder / "models" / "animals"
+        self.outputs = {name: folder / name for name in ("generation", "training", "evaluation")}
+        for name, content in WEIGHTS.items():
+            path = self.outputs["training"] / "model" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (self.outputs["training"] / "model" / "model.safetensors").chmod(0o600)
+        (self.outputs["training"] / "loss_curve.png").write_bytes(b"\x89PNG")
+        made = [path for path in self.outputs["training"].rglob("*") if path.is_file()]
+        entries = [file_entry(path, str(path.relative_to(self.outputs["training"]))).model_dump() for path in made]
+        self._mark("training", {"model": "hf://org/base@1"}, entries)
+        self.outputs["generation"].mkdir()
+        entry = {"path": "train.jsonl", "size": 1, "sha256": "d" * 64, "modified_ns": 1}
+        self._mark("generation", {"taxonomy": "7" * 64}, [entry])
+        self.outputs["evaluation"].mkdir()
+        (self.outputs["evaluation"] / "evaluation.json").write_text(evaluation().model_dump_json())
+
+    def _mark(self, name: str, inputs: dict[str, str], entries: list[dict[str, Any]]) -> None:
+        marker = {
+            "kind": "train", "step": name, "key": "k", "material": {"inputs": inputs}, "run": "r", "started_at": 1,
+            "finished_at": 2, "summary": "", "metrics": {}, "files": entries, "packages": {"hubc": "0.1", name: "1.0"},
+        }  # fmt: skip
+        (self.outputs[name] / "result.json").write_text(json.dumps(marker))
+
+    def drop(self, name: str) -> None:
+        """Let the training have made one file less."""
+        (self.outputs["training"] / name).unlink()
+        marker = self.outputs["training"] / "result.json"
+        made = json.loads(marker.read_text())
+        marker.write_text(json.dumps(made | {"files": [entry for entry in made["files"] if entry["path"] != name]}))
+
+    def publish(self, release: str = "1", **parameters: Any) -> Done:
+        """Publish with inputs whose keys end in `release`, whatever earlier calls have left as the step's own output."""
+        shutil.rmtree(self.folder / "step", ignore_errors=True)
+        inputs = {name: {"uri": path.as_uri(), "key": f"{name}-{release}"} for name, path in self.outputs.items()}
+        wanted = {"location": "models/animals", "title": "All the animals", "license": "Apache-2.0"} | parameters
+        root = self.folder.as_uri()
+        return run("publish", write_request(self.folder / "step", "publish", wanted, inputs, publish_root=root))
+
+    def state(self) -> dict[str, tuple[bytes, int, int]]:
+        return {
+            str(path): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+            for path in self.target.parent.rglob("*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_published_folder(shop: Shop, golden: Callable[[Path, str], None]) -> None:
+    done = shop.publish()
+    assert (done.code, done.stderr) == (0, "")
+    found = files(shop.target)
+    assert set(found) == {*WEIGHTS, "README.md", "loss_curve.png", "provenance.json", "CHANGELOG.md"}
+    assert all(found[name] == content for name, content in WEIGHTS.items())
+    golden(GOLDEN / "card.md", found["README.md"].decode())
+    golden(GOLDEN / "changelog.md", re.sub(r"\d{4}-\d\d-\d\d", "DATE", found["CHANGELOG.md"].decode()))
+    told = json.loads(found["provenance.json"])
+    assert told["files"] == {name: sha256(data).hexdigest() for name, data in found.items() if name != "provenance.json"}
+    assert (told["base_model"], told["training_data"], told["run"]) == ("hf://org/base@1", "d" * 64, IDENTITY["run"])
+    assert told["packages"] == {"hubc": "0.1", "generation": "1.0", "training": "1.0"}
+    assert list(shop.target.parent.iterdir()) == [shop.target]
+    marker = result(shop.folder / "step" / "out")
+    assert {entry["path"]: entry["sha256"] for entry in marker["files"]} == {
+        str(shop.target / name): sha256(data).hexdigest() for name, data in found.items()
+    }
+    assert marker["metrics"]["location"] == shop.target.as_uri()
+
+
+def test_everyone_may_read_what_is_published(shop: Shop) -> None:
+    assert shop.publish().code == 0
+    plain = shop.folder / "plain"
+    plain.touch()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in shop.target.rglob("*") if path.is_file()} == {
+        stat.S_IMODE(plain.stat().st_mode)
+    }
+
+
+def test_card_without_title_licence_and_comparison(shop: Shop) -> None:
+    alone = evaluation().model_copy(update={"comparison": None})
+    (shop.outputs["evaluation"] / "evaluation.json").write_text(alone.model_dump_json())
+    assert shop.publish(title=None, license=None).code == 0
+    card = (shop.target / "README.md").read_text()
+    assert "# animals\n\nMade by the hubc pipeline `animals`." in card
+    assert "license" not in card
+
+
+def test_publishing_again_changes_nothing(shop: Shop) -> None:
+    assert shop.publish().code == 0
+    before = shop.state()
+    done = shop.publish()
+    assert (done.code, done.messages) == (0, f"{shop.target} already holds this release; nothing to do")
+    assert shop.state() == before
+    assert result(shop.folder / "step" / "out")["summary"].startswith("already published to ")
+
+
+def test_another_release_is_logged_on_top(shop: Shop) -> None:
+    assert shop.publish("1").code == 0
+    first = (shop.target / "CHANGELOG.md").read_text()
+    shop.drop("model/more/part.json")
+    assert shop.publish("2").code == 0
+    both = (shop.target / "CHANGELOG.md").read_text()
+    assert both.endswith(first.removeprefix("# Change log\n\n"))
+    assert both.count("\n## ") == 2
+    assert not (shop.target / "more" / "part.json").exists()
+    assert list(shop.target.parent.iterdir()) == [shop.target]
+    assert shop.publish("1").code == 0
+    assert (shop.target / "CHANGELOG.md").read_text() == both
+
+
+@pytest.mark.parametrize("name", ["README.md", "model.safetensors", "CHANGELOG.md"])
+@pytest.mark.parametrize("way", ["changed", "missing"])
+def test_damage_is_mended(name: str, way: str, shop: Shop) -> None:
+    assert shop.publish().code == 0
+    before = files(shop.target)
+    (shop.target / name).write_bytes(b"") if way == "changed" else (shop.target / name).unlink()
+    assert shop.publish().code == 0
+    assert files(shop.target) == before
+
+
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    "other-files": lambda folder: (folder / "thesis.txt").write_text("mine"),
+    "other-provenance": lambda folder: (folder / "provenance.json").write_text('{"release": 1}'),
+    "list-provenance": lambda folder: (folder / "provenance.json").write_text("[]"),
+    "link": lambda folder: (folder / "link").symlink_to("nowhere"),
+    "nested": lambda folder: ((folder / "notes").mkdir(), (folder / "notes" / "a.txt").write_text("mine")),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+@pytest.mark.parametrize("published", [False, True])
+def test_files_of_others_are_never_touched(case: str, published: bool, shop: Shop) -> None:
+    if published:
+        assert shop.publish("1").code == 0
+    shop.target.mkdir(parents=True, exist_ok=True)
+    FOREIGN[case](shop.target)
+    before = shop.state()
+    done = shop.publish("2")
+    assert done.code == 1
+    assert done.error.startswith(f"{shop.target} holds files that hubc did not publish")
+    assert done.error.endswith("; name another folder, or move them away")
+    assert shop.state() == before
+
+
+def test_target_that_is_a_file(shop: Shop) -> None:
+    shop.target.parent.mkdir()
+    shop.target.write_text("mine")
+    assert "holds files that hubc did not publish" in shop.publish().error
+    assert shop.target.read_text() == "mine"
+
+
+def test_half_done_replacement_is_brought_back(shop: Shop) -> None:
+    assert shop.publish("1").code == 0
+    old = (shop.target / "CHANGELOG.md").read_text().removeprefix("# Change log\n\n")
+    shop.target.rename(shop.target.with_name(".animals.old"))
+    shutil.copytree(shop.outputs["training"] / "model", shop.target.with_name(".animals.new"))
+    assert shop.publish("2").code == 0
+    assert (shop.target / "CHANGELOG.md").read_text().endswith(old)
+    assert list(shop.target.parent.iterdir()) == [shop.target]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("evaluation/evaluation.json", "{}", "cannot read {}: model: Field required"),
+        ("evaluation/evaluation.json", None, "cannot read {}: "),
+        ("training/result.json", "{", "cannot read {}: "),
+        ("generation/result.json", None, "cannot read {}: "),
+        ("training/loss_curve.png", None, "input 'training' is not whole: loss_curve.png is missing"),
+        ("training/model/config.json", None, "input 'training' is not whole: model/config.json is missing"),
+        ("training/model/config.json", "[]", "input 'training' is not whole: model/config.json has changed"),
+    ],
+)
+def test_inputs_that_are_not_whole(name: str, content: str | None, wanted: str, shop: Shop) -> None:
+    path = shop.folder / name
+    path.unlink() if content is None else path.write_text(content)
+    done = shop.publish()
+    assert done.code == 1
+    assert done.error.startswith(wanted.format(path))
+    assert not shop.target.exists()
+
+
+def test_relative_location_needs_a_root(shop: Shop) -> None:
+    request = write_request(shop.folder / "step", "publish", {"location": "a"}, {})
+    done = run("publish", request)
+    assert (done.code, done.error) == (1, "the location 'a' is relative, and the request names no publish_root")
+
+
+def test_full_disk(shop: Shop) -> None:
+    mount = shutil.which("mount")
+    shop.target.parent.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=8k", "none", str(shop.target.parent)]
+    if not mount or subprocess.run([mount, *options], capture_output=True).returncode:
+        return  # test_step_contract.py covers what can be had without this right.
+    try:
+        shop.drop("model/model.safetensors")
+        (shop.outputs["training"] / "model" / "model.safetensors").write_bytes(bytes(100_000))
+        done = shop.publish()
+        assert (done.code, shop.target.exists()) == (75, False)
+        assert done.error.startswith("no space left on the device")
+    finally:
+        subprocess.run(["umount", "--lazy", str(shop.target.parent)], check=True)  # noqa: S607 - beside mount
