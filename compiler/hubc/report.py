@@ -9,6 +9,7 @@ from typing import Any
 from hub_steps.contract import Result, StepError
 from hub_steps.files import entry_damage, local_path, read_result
 from hubc.display import duration, remark, seconds
+from hubc.repository import display_name
 from hubc.runs import DONE, Run
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -44,13 +45,13 @@ def report_text(data: dict[str, Any]) -> str:
         lines += [
             "",
             f"Training loss   {_curve(loss)}  {loss[0]:.3f} -> {loss[-1]:.3f}",
-            f"                {data['loss_curve']}",
+            f"                {display_name(Path(data['loss_curve']))}",
         ]
     if evaluation := data.get("evaluation"):
         lines += ["", *_evaluation(evaluation)]
     lines += ["", *_provenance(run, data["results"])]
     if publish := data["results"].get("publish"):
-        lines += ["", f"Published: {publish['metrics']['location']}"]
+        lines += ["", f"Published: {display_name(local_path(publish['metrics']['location']))}"]
     if run.finished_at:
         lines += ["", f"Took {seconds(run.finished_at - run.created_at)}."]
     return "\n".join(lines)

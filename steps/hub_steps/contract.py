@@ -63,10 +63,8 @@ class BadRequestError(StepError):
     exit_code = ExitCode.BAD_REQUEST
 
 
-class StoppedError(StepError):
-    """A step was told to stop, and did."""
-
-    exit_code = ExitCode.STOPPED
+class StoppedError(BaseException):
+    """The step was told to stop; not an Exception, so that no library takes it for a failure of its own and goes on."""
 
 
 class Record(BaseModel):

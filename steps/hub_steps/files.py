@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
@@ -20,7 +21,7 @@ def local_path(uri: str) -> Path:
     scheme, _, path = uri.partition("://")
     if scheme != "file" or not path.startswith("/"):
         raise StepError(f"cannot use the location '{uri}': this version of hubc reads and writes file:// folders")
-    return Path(path)
+    return Path(unquote(path))
 
 
 def read_result(folder: Path) -> Result:

@@ -44,6 +44,9 @@ def run(kind: str, source: str) -> ExitCode:
         threading.Thread(target=_stop_on_eof, daemon=True).start()
     try:
         _work(request, parameters)
+    except StoppedError:
+        _complain("stopped as asked")
+        return ExitCode.STOPPED
     except StepError as error:
         _complain(str(error))
         return error.exit_code
@@ -92,7 +95,7 @@ def _work(request: Request, parameters: Declared) -> None:
 
 def _stop(number: int, frame: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise StoppedError("stopped as asked")
+    raise StoppedError
 
 
 def _stop_on_eof() -> None:

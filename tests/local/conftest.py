@@ -37,6 +37,6 @@ def project(tmp_path: Path, teacher: Teacher) -> Iterator[Project]:
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    made = Project(tmp_path / "repo", model, teacher.url)
+    made = Project(tmp_path / "my repo, 100% mine", model, teacher.url)
     yield made
     made.close()

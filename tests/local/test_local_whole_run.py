@@ -44,7 +44,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Story]:
     teacher = Teacher()
-    project = Project(tmp_path_factory.mktemp("whole") / "repo", tiny_model, teacher.url)
+    project = Project(tmp_path_factory.mktemp("whole") / "my repo", tiny_model, teacher.url)
     spec = project.spec(more=MORE, samples=2)
     process = project.start("run", spec)
     until(lambda: training(project), "training has started")
@@ -98,7 +98,7 @@ def test_plain_lines_off_a_terminal(story: Story) -> None:
     assert re.match(rf"generate +reused: unchanged since {story.runs[0]}: \d+ pairs from \d+ requests", lines[0])
     assert any(re.match(r"train +starting torchrun on node 1 of 2$", line) for line in lines)
     assert any(re.match(r"train +(\d+)/\1 steps, loss \d", line) for line in lines)
-    assert re.match(r"publish +succeeded \(\d+ s\): published to .*/published/small \(", lines[-1])
+    assert re.match(r"publish +succeeded \(\d+ s\): published to published/small \(", lines[-1])
 
 
 def test_report(story: Story) -> None:
@@ -108,7 +108,7 @@ def test_report(story: Story) -> None:
     assert [line.split()[0] for line in text.splitlines()[3:8]] == STEPS
     assert re.search(r"^Training loss   [▁▂▃▄▅▆▇█]+  \d\.\d{3} -> \d\.\d{3}$", text, re.MULTILINE)
     assert re.search(r"^overall +\d+   \d+\.\d{3} -> \d+\.\d{3} (improved|regressed|no change)", text, re.MULTILINE)
-    assert f"Published: {(story.project.folder / 'published/small').as_uri()}\n" in text
+    assert "Published: published/small\n" in text
 
     data = story.project.json("report", story.runs[1])
     assert list(data["results"]) == STEPS

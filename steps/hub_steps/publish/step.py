@@ -49,7 +49,7 @@ def main(workspace: Workspace, parameters: PublishParameters) -> Outcome:
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     metrics = {"location": target.as_uri(), "release": provenance["release"], "bytes": size}
     files = tuple(sorted(path for path in target.rglob("*") if path.is_file()))
-    return Outcome(f"{verb} to {target} ({size / 1e6:.0f} MB)", metrics, published=files)
+    return Outcome(f"{verb} to {parameters.location} ({size / 1e6:.0f} MB)", metrics, published=files)
 
 
 def _target(workspace: Workspace, parameters: PublishParameters) -> Path:
