@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import tiny
 from local_project import LEAF, Project
 from local_teacher import Teacher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a random Llama that every run here starts from."""
     folder = tmp_path_factory.mktemp("model")
-    script = Path(__file__).with_name("tiny_model.py")
-    subprocess.run([sys.executable, str(script), str(LEAF), str(folder)], check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, tiny.__file__, str(LEAF), str(folder)], check=True, capture_output=True, timeout=120)
     return folder
 
 

@@ -1,11 +1,10 @@
-"""A random Llama of two layers with a byte-level tokenizer and a ChatML template, made in place."""
+"""A random Llama of two layers with a byte-level tokenizer and a ChatML template: `python tiny.py TEXT_FILE FOLDER`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import sys
+from pathlib import Path
+from typing import Any
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -41,8 +40,12 @@ def write_model(folder: Path, texts: list[str]) -> Path:
     made.save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=len(made), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, eos_token_id=made.eos_token_id, pad_token_id=made.pad_token_id,
+        num_key_value_heads=2, max_position_embeddings=1024, eos_token_id=made.eos_token_id, pad_token_id=made.pad_token_id,
         bos_token_id=None, tie_word_embeddings=True,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+if __name__ == "__main__":
+    write_model(Path(sys.argv[2]), [Path(sys.argv[1]).read_text(encoding="utf-8")])
