@@ -14,29 +14,28 @@ from hub_steps.taxonomy import KnowledgeLeaf
 from hubc.checks.leaf import check_leaf
 from hubc.checks.text import check_text
 from hubc.errors import SpecError
-from hubc.plan import Source
+from hubc.plan import External
 from hubc.repository import display_name, leaf_files
 from hubc.source import parse
 from hubc.spec.document import validate
 
 if TYPE_CHECKING:
     from hubc.diagnostics import Diagnostic
-    from hubc.source import Location
-    from hubc.source import Source as YamlSource
+    from hubc.source import Location, Source
 
 MAX_MODEL_FILES = 10_000
 
 
-def model_input(location: str, place: Location, source: YamlSource) -> Source:
+def model_input(location: str, place: Location, source: Source) -> External:
     """Return the input for a model location that stands at `place` in the pipeline's file.
 
     A folder of this machine is known by the names, sizes and times of its files. Raises SpecError if it cannot be looked at.
     """
     parsed = ModelLocation.parse(location)
     if parsed.scheme != "file":
-        return Source(uri=location, key=str(parsed))
+        return External(uri=location, key=str(parsed))
     try:
-        return Source(uri=location, key=f"file:{_fingerprint(Path(parsed.path))}")
+        return External(uri=location, key=f"file:{_fingerprint(Path(parsed.path))}")
     except (OSError, ValueError) as error:
         message = f"cannot use '{location}': {error.strerror if isinstance(error, OSError) else error}"
         raise SpecError([source.diagnostic(place, "unreadable-model", message,
@@ -51,12 +50,12 @@ def _fingerprint(model: Path) -> str:
         raise ValueError(f"it holds more than {MAX_MODEL_FILES} files")
     entries: list[Any] = []
     for path in paths:
-        state = path.stat(follow_symlinks=False)
+        state = path.stat()
         entries.append([str(path.relative_to(model)), state.st_size, state.st_mtime_ns])
     return hashlib.sha256(repr(sorted(entries)).encode()).hexdigest()
 
 
-def taxonomy_input(path: str, place: Location, source: YamlSource, root: Path) -> Source:
+def taxonomy_input(path: str, place: Location, source: Source, root: Path) -> External:
     """Return the leaves of the taxonomy at a path below the repository's top `root`, as documents.
 
     Raises SpecError with the faults of all leaves.
@@ -77,7 +76,7 @@ def taxonomy_input(path: str, place: Location, source: YamlSource, root: Path) -
             found.extend(error.diagnostics)
     if found:
         raise SpecError(found)
-    return Source(documents=documents, key=f"sha256:{digest(documents)}")
+    return External(documents=documents, key=f"sha256:{digest(documents)}")
 
 
 def read_leaf(file: Path) -> KnowledgeLeaf:

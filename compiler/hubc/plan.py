@@ -22,7 +22,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Source:
+class External:
     """An input from outside the plan: a model location, or documents read from the repository."""
 
     key: str
@@ -54,7 +54,7 @@ class Step:
     id: str
     kind: Kind
     parameters: dict[str, Any]
-    inputs: dict[str, Reference | Source]
+    inputs: dict[str, Reference | External]
     resources: Resources
     secrets: tuple[SecretReference, ...]
     image: str | None
@@ -128,14 +128,13 @@ class Plan:
             identity=Identity(
                 run=run,
                 pipeline=self.pipeline,
-                description=self.description,
                 spec_digest=self.spec_digest,
                 plan_digest=self.digest,
             ),
         )
 
-    def _input(self, value: Reference | Source, root: str) -> Input:
-        if isinstance(value, Source):
+    def _input(self, value: Reference | External, root: str) -> Input:
+        if isinstance(value, External):
             return Input(uri=value.uri, documents=value.documents, key=value.key)
         producer = self.step(value.step)
         folder = self.output(root, producer)
@@ -143,11 +142,11 @@ class Plan:
 
 
 def material(
-    kind: Kind, parameters: dict[str, Any], inputs: dict[str, Reference | Source], steps: dict[str, Step]
+    kind: Kind, parameters: dict[str, Any], inputs: dict[str, Reference | External], steps: dict[str, Step]
 ) -> dict[str, Any]:
     """Return what the cache key of a step is computed from, given the steps that it may refer to."""
     keys = {
-        name: value.key if isinstance(value, Source) else f"{steps[value.step].key}/{value.path}"
+        name: value.key if isinstance(value, External) else f"{steps[value.step].key}/{value.path}"
         for name, value in inputs.items()
     }
     return key_material(kind, parameters, keys)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hubc.plan import Reference
 
 if TYPE_CHECKING:
-    from hubc.plan import Plan, Resources, Source, Step
+    from hubc.plan import External, Plan, Resources, Step
     from hubc.reuse import Decision
 
 
@@ -41,7 +41,7 @@ def _step_lines(step: Step, decision: Decision | None) -> list[str]:
     return [*lines, f"    inputs: {inputs}", f"    resources: {_resources(step.resources)}"]
 
 
-def _input(value: Reference | Source) -> str:
+def _input(value: Reference | External) -> str:
     if isinstance(value, Reference):
         return f"{value.step}/{value.path}" if value.path else value.step
     if value.documents is not None:

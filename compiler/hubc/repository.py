@@ -55,10 +55,14 @@ def leaf_files(root: Path, taxonomy: str) -> list[Path]:
     """Return the knowledge leaves of the taxonomy at a path below the repository's top, in order of name.
 
     Links to folders are not followed, so that nothing outside the repository is read; reading a link to a leaf is refused.
+    Raises SpecError for a leaf in a folder whose name is not text.
     """
     found: list[Path] = []
     for folder, names, files in os.walk(root / taxonomy / "knowledge"):
         names.sort()
         if LEAF in files:
+            if not folder.isprintable():
+                raise SpecError([Diagnostic(folder, 1, 1, "unreadable-file", "the folder's name cannot be written as text",
+                                            "rename the folder")])  # fmt: skip
             found.append(Path(folder, LEAF))
     return found

@@ -9,42 +9,50 @@ from hub_steps.parameters import Declared, SecretReference
 from hubc.checks.plan import check_plan
 from hubc.errors import SpecError
 from hubc.inputs import model_input, taxonomy_input
-from hubc.plan import Plan, Reference, Resources, Source, Step, material
+from hubc.plan import External, Plan, Reference, Resources, Step, material
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hub_steps.contract import Kind
-    from hubc.source import Source as YamlSource
+    from hubc.source import Source
     from hubc.spec.pipeline import Evaluate, Generate, Pipeline, Publish, Train
     from hubc.spec.pipeline import Resources as WantedResources
     from hubc.spec.platform import Platform
 
 
-def resolve(pipeline: Pipeline, platform: Platform, source: YamlSource, root: Path) -> Plan:
+def resolve(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> Plan:
     """Return the plan of a pipeline on a platform; `source` is the pipeline's file, `root` the repository's top.
 
     Raises SpecError with every fault of the taxonomy and of the plan.
     """
+    plan = build(pipeline, platform, source, root)
+    if found := check_plan(plan, pipeline, platform, source):
+        raise SpecError(found)
+    return plan
+
+
+def build(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> Plan:
+    """Return the plan of a pipeline without asking whether the platform can run it.
+
+    Raises SpecError with every fault of the taxonomy.
+    """
     builder = _Builder(platform)
     _add_steps(builder, pipeline, source, root)
-    plan = Plan(
+    return Plan(
         pipeline=pipeline.metadata.name,
         description=pipeline.metadata.description,
         platform=platform.metadata.name,
         spec_digest=digest(pipeline.model_dump(mode="json")),
         steps=tuple(builder.steps.values()),
     )
-    if found := check_plan(plan, pipeline, platform, source):
-        raise SpecError(found)
-    return plan
 
 
-def _add_steps(builder: _Builder, pipeline: Pipeline, source: YamlSource, root: Path) -> None:
+def _add_steps(builder: _Builder, pipeline: Pipeline, source: Source, root: Path) -> None:
     spec = pipeline.spec
     base = model_input(spec.model.location, ("spec", "model", "location"), source)
     taxonomy = taxonomy_input(spec.taxonomy.path, ("spec", "taxonomy", "path"), source, root)
-    asked: dict[str, Reference | Source] = {"taxonomy": taxonomy}
+    asked: dict[str, Reference | External] = {"taxonomy": taxonomy}
     if served := spec.generate.teacher.serve:
         asked["teacher"] = model_input(served.location, ("spec", "generate", "teacher", "serve", "location"), source)
     builder.add("generate", "generate", spec.generate, asked)
@@ -57,9 +65,11 @@ def _add_steps(builder: _Builder, pipeline: Pipeline, source: YamlSource, root: 
             "model": Reference("train", "model"), "taxonomy": taxonomy,
             "baseline": Reference("evaluate-base", "evaluation.json")})  # fmt: skip
     if spec.publish:
+        about = {"description": pipeline.metadata.description}
         builder.add("publish", "publish", spec.publish, {
             "generation": Reference("generate", ""), "training": Reference("train", ""),
-            "evaluation": Reference("evaluate-tuned", "")})  # fmt: skip
+            "evaluation": Reference("evaluate-tuned", ""),
+            "about": External(documents=about, key=f"sha256:{digest(about)}")})  # fmt: skip
 
 
 class _Builder:
@@ -70,7 +80,7 @@ class _Builder:
         self.steps: dict[str, Step] = {}
 
     def add(
-        self, id: str, kind: Kind, section: Generate | Train | Evaluate | Publish, inputs: dict[str, Reference | Source]
+        self, id: str, kind: Kind, section: Generate | Train | Evaluate | Publish, inputs: dict[str, Reference | External]
     ) -> None:
         parameters = section.model_dump(mode="json", exclude={"resources"})
         images = self.platform.spec.argo.images if self.platform.spec.argo else None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubc.checks.plan import check_plan
 from hubc.errors import SpecError, UsageError
 from hubc.inputs import read_leaf
 from hubc.repository import LEAF, display_name, find_root, spec_files
-from hubc.resolve import resolve
+from hubc.resolve import build, resolve
 from hubc.source import Source, parse
 from hubc.spec.common import Metadata
 from hubc.spec.document import read_spec
@@ -37,16 +38,16 @@ def load_plan(spec: Path, platform: Platform) -> Plan:
     return resolve(found, platform, source, find_root(spec.parent))
 
 
-def load_platform(name: str | None) -> Platform:
-    """Return the platform of this name from `specs/platforms/`, or in this file; without a name, this machine.
+def load_platform(name: str) -> Platform:
+    """Return the platform of this name from `specs/platforms/`, or in this file; `local` needs no file.
 
     Raises SpecError with every fault, and UsageError if there is no such platform.
     """
-    if name is None or name == "local":
-        return LOCAL
     root = find_root(Path.cwd())
     path = Path(name) if name.endswith((".yaml", ".yml")) else root / "specs" / "platforms" / f"{name}.yaml"
     if not path.is_file():
+        if name == "local":
+            return LOCAL
         known = sorted(file.stem for file in (root / "specs" / "platforms").glob("*.yaml"))
         raise UsageError(f"no platform '{name}': there is no {display_name(path)}; known: {', '.join(known) or 'local'}")
     _, found = _load(path)
@@ -56,7 +57,7 @@ def load_platform(name: str | None) -> Platform:
 
 
 def validate_paths(paths: list[Path]) -> int:
-    """Check every spec and leaf at these paths, and return how many there are.
+    """Check every spec and leaf at these paths, and return how many there are; what one platform allows is not asked.
 
     Raises SpecError with the faults of all of them.
     """
@@ -83,7 +84,9 @@ def _validate(file: Path) -> None:
         return
     source, spec = _load(file)
     if isinstance(spec, Pipeline):
-        resolve(spec, LOCAL, source, find_root(file.parent))
+        plan = build(spec, LOCAL, source, find_root(file.parent))
+        if found := check_plan(plan, spec, None, source):
+            raise SpecError(found)
 
 
 def _load(path: Path) -> tuple[Source, Pipeline | Platform]:

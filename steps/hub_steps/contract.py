@@ -29,8 +29,13 @@ PARAMETERS: dict[str, type[Declared]] = {
 CODE_VERSIONS: dict[str, int] = {"generate": 1, "train": 1, "evaluate": 1, "publish": 1}
 """Part of every cache key: raised when a change to a step's code changes what it makes from the same request."""
 
+HOW_TO_WORK = frozenset({"api_key", "checkpoint_at_epoch", "parallel_requests", "request_timeout_seconds"})
+"""Parameters that change how long a step takes or what it may reach, but not what it makes."""
+
 RESULT_FILE = "result.json"
 """The completion marker: written last, so a folder that has it is whole."""
+DEVICE = "HUBC_DEVICE"
+"""Environment variable: `cpu` when the plan gives the step no accelerator, whatever the machine has."""
 STOP_ON_EOF = "HUBC_STOP_ON_EOF"
 """Environment variable: the step stops when its standard input ends, because whoever started it is gone."""
 
@@ -87,7 +92,6 @@ class Identity(Record):
 
     run: str
     pipeline: str
-    description: str
     spec_digest: str
     plan_digest: str
 
@@ -140,8 +144,17 @@ class Result(Record):
 
 
 def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
-    """Return what a step's cache key is the digest of: kind, code version, parameters, and its inputs' keys."""
-    return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": parameters, "inputs": inputs}
+    """Return what a step's cache key is the digest of: kind, code version, parameters, and its inputs' keys.
+
+    Parameters that say how to work, and not what to make, are left out.
+    """
+    return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": _what(parameters), "inputs": inputs}
+
+
+def _what(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _what(item) for name, item in value.items() if name not in HOW_TO_WORK}
 
 
 def faults(error: ValidationError) -> str:

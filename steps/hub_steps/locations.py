@@ -10,10 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
-FORMS = "'hf://organisation/name@revision', 'pypi://distribution@version/path' or 'file:///absolute/folder'"
+FORMS = "'hf://organisation/name@commit', 'pypi://distribution@version/path' or 'file:///absolute/folder'"
 _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9._]*[A-Za-z0-9])?"
 _HF = re.compile(rf"(?P<name>{_NAME}/{_NAME})(?:@(?P<revision>[-A-Za-z0-9._]+))?(?:/(?P<path>.+))?")
 _PYPI = re.compile(rf"(?P<name>{_NAME})(?:@(?P<revision>[A-Za-z0-9][-A-Za-z0-9._+!]*))?(?:/(?P<path>.+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"sha256=(?P<digest>[0-9a-f]{64})")
 
 
@@ -51,6 +52,8 @@ class ModelLocation:
             raise ValueError(f"'{text}' is not a model location; write {FORMS}")
         if not found["revision"]:
             raise UnpinnedError(f"'{text}' names no revision, so its content may change between two runs")
+        if parts.scheme == "hf" and not _COMMIT.fullmatch(found["revision"]):
+            raise UnpinnedError(f"'{found['revision']}' is a branch or tag, so its content may change between two runs")
         if parts.scheme == "pypi" and not found["path"]:
             raise ValueError(f"'{text}' names no file inside the distribution")
         path = _plain_path(found["path"] or "")

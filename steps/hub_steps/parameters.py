@@ -84,7 +84,7 @@ class Filters(Declared):
     min_grounding: Fraction = 0.75
     """Share of the answer's longer words that the context must contain."""
     max_similarity: Fraction = 0.9
-    """Largest likeness of a pair to a held-out question, or to a pair kept before, of the same leaf."""
+    """Likeness from which a question or answer is taken for a held-out one, or a pair for one that was kept before."""
     min_question_words: Annotated[int, Field(ge=1)] = 3
     """Shortest question, in words."""
     max_question_words: Annotated[int, Field(ge=1)] = 40
@@ -137,7 +137,8 @@ class TrainParameters(Declared):
     num_epochs: Annotated[int, Field(ge=1)] = 3
     """Passes over the data."""
     effective_batch_size: Annotated[int, Field(ge=1)] = 8
-    """Samples in one optimizer step, over all processes and accumulation steps."""
+    """Samples in one optimizer step, over all processes and accumulation steps; the last of an epoch may have fewer, and
+    with several processes it is filled up with samples from the start of the epoch so that each has as many."""
     micro_batch_size: Annotated[int, Field(ge=1)] = 4
     """Most samples that one process takes through the model at once."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4

@@ -13,7 +13,7 @@ import yaml
 
 from hubc.backends.argo import job_name, render
 from hubc.errors import HubcError, UsageError
-from hubc.plan import Plan, Resources, Source, Step
+from hubc.plan import External, Plan, Resources, Step
 from hubc.workspace import LOCAL, load_platform
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def make_step(id: str = "train", kind: Kind = "train", nodes: int = 1, documents
         id=id,
         kind=kind,
         parameters={},
-        inputs={"taxonomy": Source(key="sha256:0", documents=documents)},
+        inputs={"taxonomy": External(key="sha256:0", documents=documents)},
         resources=Resources(nodes, cpus=1, memory_gib=1, accelerators=0, accelerator=None, timeout_minutes=1),
         secrets=(),
         image="registry.example.com/step",

@@ -16,7 +16,7 @@ from hub_steps.contract import Request
 from hubc.backends.argo import render
 from hubc.backends.argo.serialize import to_json, to_yaml
 from hubc.errors import HubcError
-from hubc.plan import Plan, Resources, Source, Step
+from hubc.plan import External, Plan, Resources, Step
 from hubc.source import parse_text
 from hubc.spec.platform import Accelerator
 from hubc.workspace import load_platform
@@ -53,7 +53,7 @@ def make_plan(description: str, leaf: dict[str, Any]) -> Plan:
             id=id,
             kind=kind,
             parameters={"title": description, "leaf": leaf},
-            inputs={"taxonomy": Source(key="sha256:0", documents={"leaf": leaf})},
+            inputs={"taxonomy": External(key="sha256:0", documents={"leaf": leaf})},
             resources=Resources(nodes, cpus=1, memory_gib=1, accelerators=0, accelerator=None, timeout_minutes=1),
             secrets=(),
             image="registry.example.com/step",

@@ -10,7 +10,7 @@ import pytest
 
 from hub_steps.locations import ModelLocation
 from hubc.errors import SpecError, UsageError
-from hubc.workspace import LOCAL, load_plan, load_platform
+from hubc.workspace import LOCAL, load_plan, load_platform, validate_paths
 
 if TYPE_CHECKING:
     from hubc.plan import Plan
@@ -22,7 +22,7 @@ STEPS = {"generate", "evaluate-base", "train", "evaluate-tuned", "publish"}
 pytestmark = pytest.mark.usefixtures("repo")
 
 
-def plan(platform: str | None = None) -> Plan:
+def plan(platform: str = "local") -> Plan:
     return load_plan(SPEC, load_platform(platform))
 
 
@@ -121,8 +121,10 @@ def test_cache_keys_are_the_same_on_every_platform() -> None:
         ("title: SmolLM2", "title: SmolLM", {"publish"}),
         ("      nodes: 2", "      nodes: 1", set()),
         ("      nodes: 2", "      memory_gib: 3", set()),
-        ("description: Teach", "description: Learn", set()),
+        ("description: Teach", "description: Learn", {"publish"}),
         ("    num_epochs: 3", "    num_epochs: 3\n    lora_r: 16", set()),
+        ("    num_epochs: 3", "    num_epochs: 3\n    checkpoint_at_epoch: true", set()),
+        ("    max_tokens: 80", "    max_tokens: 80\n    request_timeout_seconds: 5.0", set()),
     ],
 )
 def test_change_reaches_the_steps_that_depend_on_it(old: str, new: str, steps: set[str]) -> None:
@@ -131,11 +133,40 @@ def test_change_reaches_the_steps_that_depend_on_it(old: str, new: str, steps: s
     assert changed(before, plan()) == steps
 
 
+def test_model_behind_a_link_is_known_by_what_the_link_leads_to(repo: Path) -> None:
+    model = repo / "model"
+    model.mkdir()
+    (repo / "weights").write_text("1")
+    (model / "weights").symlink_to(repo / "weights")
+    edit(str(plan().step("train").inputs["model"].uri), f"file://{model}")
+    edit(f"serve:\n        location: file://{model}", "serve:\n        location: file:///teacher.gguf")
+    before = plan()
+    (repo / "weights").write_text("22")
+    assert "train" in changed(before, plan())
+
+
+def test_spec_for_a_cluster_is_good_though_this_machine_cannot_run_it() -> None:
+    edit("      nodes: 2", "      nodes: 2\n      accelerators: 2\n      accelerator: h100")
+    assert validate_paths([SPEC]) == 1
+    assert plan("example-cluster").step("train").resources.accelerators == 2
+    with pytest.raises(SpecError):
+        plan()
+
+
+def test_file_of_the_local_platform_counts() -> None:
+    path = Path("specs/platforms/local.yaml")
+    edit("    nodes: 8", "    nodes: 1", path)
+    with pytest.raises(SpecError):
+        plan()
+    path.unlink()
+    assert plan().step("train").resources.nodes == 2
+
+
 def test_base_model_reaches_training_and_evaluation() -> None:
     before = plan()
     text = SPEC.read_text()
     uri = str(before.step("train").inputs["model"].uri)
-    SPEC.write_text(text.replace(uri, "hf://example/model@main", 1))
+    SPEC.write_text(text.replace(uri, "hf://example/model@12fd25f77366fa6b3b4b768ec3050bf629380bac", 1))
     assert changed(before, plan()) == STEPS - {"generate"}
 
 

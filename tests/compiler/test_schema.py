@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
     "model-plain-path",
     "model-relative-file",
     "model-unknown-form",
+    "model-branch-hf",
     "model-unpinned-hf",
     "model-unpinned-pypi",
     "no-accelerator",

@@ -123,3 +123,11 @@ def test_base_model_folder_is_bounded(repo: Path) -> None:
         (models / str(number)).touch()
     (found,) = faults(QUICKSTART)
     assert found[2:] == ("unreadable-model", f"cannot use 'file://{models}': it holds more than 10000 files")
+
+
+@pytest.mark.usefixtures("repo")
+def test_folder_of_a_leaf_whose_name_is_not_text() -> None:
+    odd = Path(os.fsdecode(b"specs/taxonomy/knowledge/\xff"))
+    shutil.copytree(LEAF.parent, odd)
+    [(_, _, rule, message)] = faults(QUICKSTART)
+    assert (rule, message) == ("unreadable-file", "the folder's name cannot be written as text")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-IDENTITY = {"run": "run-1", "pipeline": "animals", "description": "", "spec_digest": "5" * 64, "plan_digest": "9" * 64}
+IDENTITY = {"run": "run-1", "pipeline": "animals", "spec_digest": "5" * 64, "plan_digest": "9" * 64}
 
 
 @dataclass(frozen=True)

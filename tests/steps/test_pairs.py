@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hub_steps.generate.filters import GeneratedPair, PairFilter
 from hub_steps.generate.prompt import parse_pair
 from hub_steps.parameters import Filters
+from hub_steps.taxonomy import Pair
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters=":"), min_size=1).filter(lambda text: text.strip())
 PIECES = st.sampled_from(
@@ -71,8 +72,11 @@ def test_hostile_replies_do_not_hang_the_step() -> None:
     subprocess.run([sys.executable, "-c", HOSTILE], check=True, timeout=60)
 
 
-def judge(*pairs: tuple[str, str], context: str = "", held_out: tuple[str, ...] = (), **limits: float) -> list[str | None]:
-    judged = PairFilter(Filters.model_validate(limits), {"leaf": list(held_out), "other": []})
+def judge(
+    *pairs: tuple[str, str], context: str = "", held_out: tuple[tuple[str, str], ...] = (), **limits: float
+) -> list[str | None]:
+    held = [Pair(question=question, answer=answer) for question, answer in held_out]
+    judged = PairFilter(Filters.model_validate(limits), held)
     return [judged.judge(GeneratedPair("leaf", 0, *pair), context) for pair in pairs]
 
 
@@ -97,16 +101,20 @@ def test_likeness() -> None:
     asked, told = "Which words does it know?", "It knows alpha and beta."
     context = told
     assert judge((asked, told), (asked, told), context=context) == [None, "near_duplicate"]
-    assert judge((asked, told), (asked.upper(), told), context=context, max_similarity=1.0) == [None, None]
-    assert judge((asked, told), context=context, held_out=("does it know which words?",)) == ["like_held_out"]
-    elsewhere = PairFilter(Filters(), {"leaf": [], "other": [asked]})
-    assert elsewhere.judge(GeneratedPair("leaf", 0, asked, told), context) is None
-    assert [pair.question for pair in elsewhere.kept] == [asked]
+    assert judge((asked, told), ("Which word does it know?", told), context=context, max_similarity=1.0) == [None, None]
+    elsewhere = PairFilter(Filters(), [])
+    assert [elsewhere.judge(GeneratedPair(leaf, 0, asked, told), context) for leaf in ("leaf", "other")] == [None, None]
+
+
+@pytest.mark.parametrize("held", [("does it know which words?", "No."), ("What is it?", "it knows: alpha and beta")])
+def test_what_people_wrote_is_held_out(held: tuple[str, str]) -> None:
+    told = "It knows alpha and beta."
+    assert judge(("Which words does it know?", told), context=told, held_out=(held,)) == ["like_held_out"]
 
 
 def test_dropped_pairs_do_not_count_as_seen() -> None:
     asked, told = "Which words does it know?", "It knows alpha and beta."
-    judged = PairFilter(Filters(), {"leaf": []})
+    judged = PairFilter(Filters(), [])
     assert judged.judge(GeneratedPair("leaf", 0, asked, told), "nothing") == "ungrounded"
     assert judged.judge(GeneratedPair("leaf", 1, asked, told), told) is None
 
@@ -122,6 +130,6 @@ def test_every_pair_is_judged(question: str, answer: str, context: str) -> None:
         "like_held_out",
         "near_duplicate",
     }
-    first, second = judge((question, answer), (question, answer), context=context, held_out=("Is it?",))
+    first, second = judge((question, answer), (question, answer), context=context, held_out=(("Is it?", "It is."),))
     assert first in reasons | {None}
     assert second == (first or "near_duplicate")

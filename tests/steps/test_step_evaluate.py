@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import animals
@@ -163,6 +165,33 @@ def test_weights_that_are_not_there(model: Path, tmp_path: Path) -> None:
     (bare / "tokenizer.json").write_text("{")
     with pytest.raises(StepError, match=f"cannot load the tokenizer in {bare}: "):
         load_tokenizer(bare)
+
+
+def test_code_in_a_model_does_not_run(model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = shutil.copytree(model, tmp_path / "evil")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    script = "import sys, pathlib; from hub_steps.models.load import load_model; load_model(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", script, str(folder)]
+    done = subprocess.run(command, input="y\n" * 9, capture_output=True, text=True, check=False, timeout=120)
+    assert f"StepError: cannot load the model in {folder}: " in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_template_that_hides_the_answer(model: Path) -> None:
+    from hub_steps.evaluate.measure import reference_nll
+    from hub_steps.models.load import load_model, load_tokenizer
+
+    network, tokenizer = load_model(model).eval(), load_tokenizer(model)
+    tokenizer.chat_template = (
+        "{% for message in messages if message['role'] == 'user' %}{{ message['content'] }}{% endfor %}"
+    )
+    with pytest.raises(StepError, match="the chat template does not show the assistant's answer"):
+        list(reference_nll(network, tokenizer, [Pair(question="What?", answer="That.")], 1))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import animals
@@ -17,6 +16,7 @@ from hub_steps.contract import StepError
 from hub_steps.train.checkpoints import last_checkpoint, remove_halves
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -209,18 +209,8 @@ def test_halves_of_checkpoints(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-9"]
 
 
-def test_full_disk_while_saving(tmp_path: Path, model: Path) -> None:
-    mount = shutil.which("mount")
-    (tmp_path / "disk").mkdir()
-    options = ["-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path / "disk")]
-    if not mount or subprocess.run([mount, *options], capture_output=True).returncode:
-        return  # test_step_contract.py covers what can be had without this right.
-    try:
-        request = train_request(
-            tmp_path, model, data(tmp_path), tmp_path / "disk" / "out", num_epochs=1, checkpoint_at_epoch=False
-        )
-        done = run("train", request)
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path / "disk")], check=True)  # noqa: S607 - beside mount
+def test_full_disk_while_saving(small_disk: Callable[[str], Path], tmp_path: Path, model: Path) -> None:
+    output = small_disk("256k") / "out"
+    done = run("train", train_request(tmp_path, model, data(tmp_path), output, num_epochs=1, checkpoint_at_epoch=False))
     assert done.code == 75, done.stderr
     assert done.error.startswith("no space left on the device that holds ")

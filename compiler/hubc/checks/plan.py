@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from hubc.spec.platform import Platform
 
 
-def check_plan(plan: Plan, pipeline: Pipeline, platform: Platform, source: Source) -> list[Diagnostic]:
-    """Return the faults of a plan on its platform, each once, at the place in the pipeline's file that causes it."""
-    found = dict.fromkeys(_local_paths(pipeline, platform, source))
-    for step in plan.steps:
-        for rule in (_limits, _accelerator, _batch):
-            found.update(dict.fromkeys(rule(step, platform, source)))
+def check_plan(plan: Plan, pipeline: Pipeline, platform: Platform | None, source: Source) -> list[Diagnostic]:
+    """Return the faults of a plan, each once, at the place in the pipeline's file that causes it.
+
+    Without a platform, these are the faults that it would have on every one.
+    """
+    found = dict.fromkeys(_batch(plan, source))
+    if platform is not None:
+        found.update(dict.fromkeys(_local_paths(pipeline, platform, source)))
+        for step in plan.steps:
+            for rule in (_limits, _accelerator):
+                found.update(dict.fromkeys(rule(step, platform, source)))
     return list(found)
 
 
@@ -48,17 +53,15 @@ def _accelerator(step: Step, platform: Platform, source: Source) -> Iterator[Dia
             f"platform '{platform.metadata.name}' has: {known}")  # fmt: skip
 
 
-def _batch(step: Step, platform: Platform, source: Source) -> Iterator[Diagnostic]:
+def _batch(plan: Plan, source: Source) -> Iterator[Diagnostic]:
     """`effective-batch-size`: it cannot be shared out evenly over the training processes."""
-    if step.kind != "train":
-        return
-    size = step.parameters["effective_batch_size"]
-    processes = step.resources.nodes * step.resources.processes_per_node
-    if size % processes:
-        yield source.diagnostic(
-            ("spec", "train", "effective_batch_size"), "effective-batch-size",
-            f"effective_batch_size {size} is not divisible by the {processes} training processes",
-            f"use a multiple of {processes}")  # fmt: skip
+    for step in plan.steps:
+        processes = step.resources.nodes * step.resources.processes_per_node
+        if step.kind == "train" and (size := step.parameters["effective_batch_size"]) % processes:
+            yield source.diagnostic(
+                ("spec", "train", "effective_batch_size"), "effective-batch-size",
+                f"effective_batch_size {size} is not divisible by the {processes} training processes",
+                f"use a multiple of {processes}")  # fmt: skip
 
 
 def _local_paths(pipeline: Pipeline, platform: Platform, source: Source) -> Iterator[Diagnostic]:

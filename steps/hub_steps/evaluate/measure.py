@@ -31,6 +31,8 @@ def reference_nll(model: Any, tokenizer: Any, pairs: list[Pair], batch_size: int
             logits.transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none"
         )
         counts = (labels[:, 1:] != IGNORED).sum(dim=1)
+        if not counts.all():
+            raise StepError("the chat template does not show the assistant's answer, so its likelihood cannot be measured")
         yield from zip(losses.sum(dim=1).tolist(), counts.tolist(), strict=True)
 
 

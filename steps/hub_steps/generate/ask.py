@@ -43,9 +43,11 @@ def ask_all(served: Served, tasks: list[Task], parameters: GenerateParameters) -
 
     Raises StepError if the teacher refuses the key or the model, and RetryableError if too many requests fail.
     """
-    from openai import OpenAI
+    from openai import DefaultHttpxClient, OpenAI
 
     client = OpenAI(
+        # A proxy of the environment is for the world outside, not for a server beside this step.
+        http_client=DefaultHttpxClient(trust_env=not served.is_own),
         base_url=served.url,
         api_key=served.api_key,
         timeout=parameters.request_timeout_seconds,

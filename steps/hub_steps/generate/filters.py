@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from rapidfuzz import fuzz
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hub_steps.parameters import Filters
+    from hub_steps.taxonomy import Pair
 
 _WORD = re.compile(r"\w+")
 SHORT_WORD = 3
@@ -31,10 +34,12 @@ class GeneratedPair:
 class PairFilter:
     """Judges pairs one after the other; each is also compared with those that were kept before it."""
 
-    def __init__(self, filters: Filters, held_out: dict[str, list[str]]) -> None:
-        """Take the rules, and the held-out questions of each leaf."""
+    def __init__(self, filters: Filters, held_out: Iterable[Pair]) -> None:
+        """Take the rules, and the held-out pairs of all leaves: a leaf may be asked about what another one holds out."""
         self.filters = filters
-        self.held_out = held_out
+        held = list(held_out)
+        self.questions = {pair.question for pair in held}
+        self.answers = {pair.answer for pair in held}
         self.kept: list[GeneratedPair] = []
 
     def judge(self, pair: GeneratedPair, context: str) -> str | None:
@@ -57,12 +62,14 @@ class PairFilter:
             return "repetitive"
         if _grounding(answer, context) < limits.min_grounding:
             return "ungrounded"
-        if any(_alike(pair.question, held) > limits.max_similarity for held in self.held_out[pair.leaf]):
+        if self._is_alike(pair.question, self.questions) or self._is_alike(pair.answer, self.answers):
             return "like_held_out"
-        before = (old for old in self.kept if old.leaf == pair.leaf)
-        if any(_alike(_text(pair), _text(old)) > limits.max_similarity for old in before):
+        if self._is_alike(_text(pair), (_text(old) for old in self.kept if old.leaf == pair.leaf)):
             return "near_duplicate"
         return None
+
+    def _is_alike(self, text: str, others: Iterable[str]) -> bool:
+        return any(_alike(text, other) >= self.filters.max_similarity for other in others)
 
 
 def _grounding(answer: list[str], context: str) -> float:

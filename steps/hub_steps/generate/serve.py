@@ -30,6 +30,8 @@ class Served:
     model: str
     api_key: str
     parallel_requests: int
+    is_own: bool
+    """Whether this step serves it itself."""
 
 
 @contextmanager
@@ -48,11 +50,11 @@ def reach(teacher: Teacher, cache: Path, log: Path) -> Iterator[Served]:
                 raise StepError(
                     f"the teacher's key in {endpoint.api_key.variable} holds characters that no header can carry"
                 )
-        yield Served(endpoint.url, endpoint.model, key, endpoint.parallel_requests)
+        yield Served(endpoint.url, endpoint.model, key, endpoint.parallel_requests, is_own=False)
     elif teacher.serve:
         weights = fetch(ModelLocation.parse(teacher.serve.location), cache)
         with _server(teacher.serve, weights, log) as url:
-            yield Served(f"{url}/v1", weights.stem, "none", teacher.serve.parallel_requests)
+            yield Served(f"{url}/v1", weights.stem, "none", teacher.serve.parallel_requests, is_own=True)
 
 
 @contextmanager

@@ -50,10 +50,7 @@ def main(workspace: Workspace, parameters: GenerateParameters) -> Outcome:
 def _sift(
     replies: list[Reply], leaves: dict[str, KnowledgeLeaf], parameters: GenerateParameters
 ) -> tuple[list[GeneratedPair], list[tuple[Reply, str]]]:
-    held_out = {
-        name: [pair.question for seed in leaf.seed_examples for pair in seed.questions_and_answers]
-        for name, leaf in leaves.items()
-    }
+    held_out = [pair for leaf in leaves.values() for seed in leaf.seed_examples for pair in seed.questions_and_answers]
     judge = PairFilter(parameters.filters, held_out)
     dropped: list[tuple[Reply, str]] = []
     for reply in replies:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import Input, StepError, message
+from hub_steps.contract import DEVICE, Input, StepError, message
 from hub_steps.locations import ModelLocation
 from hub_steps.models.cache import cached, default_cache
 from hub_steps.models.fetch import fetch
 
 if TYPE_CHECKING:
     from hub_steps.contract import Request
+
+
+_SAFE = {"local_files_only": True, "trust_remote_code": False}
+"""A model's folder is data: code in it does not run, and Transformers does not ask whether it may."""
+_CONVERTER = 1
+"""Part of the name of converted models in the cache: raised when `_convert` makes something else of the same weights."""
 
 
 def cache_folder(request: Request) -> Path:
@@ -27,7 +34,7 @@ def model_folder(model: Input, cache: Path) -> Path:
     location = ModelLocation.parse(model.uri or "")
     found = fetch(location, cache)
     if found.suffix.lower() == ".gguf":
-        return cached(cache, f"{location} as transformers ({model.key})", lambda draft: _convert(found, draft))
+        return cached(cache, f"{location} as transformers, {_CONVERTER} ({model.key})", lambda draft: _convert(found, draft))
     if not (found / "config.json").is_file():
         raise StepError(f"{location} holds no 'config.json': it is not a Transformers model")
     return found
@@ -41,7 +48,7 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **_SAFE)
     except (OSError, ValueError) as error:
         raise _not_loaded("tokenizer", folder, error) from None
     if not tokenizer.chat_template:
@@ -60,11 +67,18 @@ def load_model(folder: Path) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    dtype = torch.bfloat16 if torch.accelerator.is_available() else torch.float32
+    dtype = torch.bfloat16 if on_accelerator() else torch.float32
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **_SAFE)
     except (OSError, ValueError, SafetensorError) as error:
         raise _not_loaded("model", folder, error) from None
+
+
+def on_accelerator() -> bool:
+    """Tell whether this step computes on an accelerator: only if there is one, and the plan gave it to the step."""
+    import torch
+
+    return os.environ.get(DEVICE) != "cpu" and torch.accelerator.is_available()
 
 
 def _not_loaded(what: str, folder: Path, error: Exception) -> StepError:
@@ -80,7 +94,7 @@ def _convert(gguf: Path, draft: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     message(f"converting {gguf.name} to safetensors")
-    where = {"gguf_file": gguf.name, "local_files_only": True}
+    where = {"gguf_file": gguf.name, **_SAFE}
     loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
     config = loaded.config
     del config.quantization_config

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import StepError
 from hub_steps.digest import file_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PROVENANCE_FILE = "provenance.json"
@@ -18,7 +22,7 @@ PROVENANCE_FILE = "provenance.json"
 def published(folder: Path) -> dict[str, Any] | None:
     """Return the provenance of what is published in a folder, or None if the folder is empty or not there.
 
-    Raises StepError if it holds anything else, which must not be lost.
+    Raises StepError if it holds anything else, or if something was changed since: neither must be lost.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
@@ -28,13 +32,27 @@ def published(folder: Path) -> dict[str, Any] | None:
     if found is None or foreign:
         named = f", such as '{foreign[0]}'" if foreign else ""
         raise StepError(f"{folder} holds files that hubc did not publish{named}; name another folder, or move them away")
+    for name, digest in found["files"].items():
+        if (folder / name).exists() and file_digest(folder / name) != digest:
+            raise StepError(f"'{name}' in {folder} was changed after it was published; move it away, or name another folder")
     return found
 
 
 def is_whole(folder: Path, provenance: dict[str, Any]) -> bool:
-    """Tell whether every file of a published folder is as its provenance says."""
-    files: dict[str, str] = provenance["files"]
-    return all((folder / name).is_file() and file_digest(folder / name) == digest for name, digest in files.items())
+    """Tell whether a published folder has every file that its provenance names."""
+    return all((folder / name).is_file() for name in provenance["files"])
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time publish to a folder; the lock is its parent's, so that nothing is left beside it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def replace(folder: Path, draft: Path) -> None:
@@ -59,6 +77,7 @@ def _provenance(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     is_ours = isinstance(found, dict) and isinstance(found.get("files"), dict) and isinstance(found.get("release"), str)
+    is_ours = is_ours and isinstance(found.get("pipeline"), str)
     return found if is_ours else None
 
 

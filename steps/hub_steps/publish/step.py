@@ -17,7 +17,7 @@ from hub_steps.digest import digest, file_digest
 from hub_steps.evaluate.report import OVERALL, Evaluation
 from hub_steps.files import entry_damage, local_path, read_result
 from hub_steps.publish.card import model_card
-from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, published, recover, replace
+from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, locked, published, recover, replace
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
@@ -36,20 +36,33 @@ def main(workspace: Workspace, parameters: PublishParameters) -> Outcome:
     Raises StepError if the folder holds anything that hubc did not publish.
     """
     target = _target(workspace, parameters)
-    recover(target)
     evaluation = _evaluation(workspace)
     provenance = _provenance(workspace, parameters)
-    before = published(target)
-    if before and before["release"] == provenance["release"] and is_whole(target, before):
-        message(f"{target} already holds this release; nothing to do")
-        verb = "already published"
-    else:
-        _publish(target, workspace, parameters, provenance, evaluation)
-        verb = "published"
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    with locked(target):
+        is_new = _is_new(target, provenance)
+        if is_new:
+            _publish(target, workspace, parameters, provenance, evaluation)
+        else:
+            message(f"{target} already holds this release; nothing to do")
+        files = tuple(sorted(path for path in target.rglob("*") if path.is_file()))
+    size = sum(path.stat().st_size for path in files)
     metrics = {"location": target.as_uri(), "release": provenance["release"], "bytes": size}
-    files = tuple(sorted(path for path in target.rglob("*") if path.is_file()))
+    verb = "published" if is_new else "already published"
     return Outcome(f"{verb} to {parameters.location} ({size / 1e6:.0f} MB)", metrics, published=files)
+
+
+def _is_new(target: Path, provenance: dict[str, Any]) -> bool:
+    """Tell whether there is something to do.
+
+    Raises StepError if the folder holds anything that is not the pipeline's own.
+    """
+    recover(target)
+    before = published(target)
+    if before is None:
+        return True
+    if before["pipeline"] != provenance["pipeline"]:
+        raise StepError(f"{target} holds a model of the pipeline '{before['pipeline']}'; name another folder")
+    return before["release"] != provenance["release"] or not is_whole(target, before)
 
 
 def _target(workspace: Workspace, parameters: PublishParameters) -> Path:
@@ -82,7 +95,7 @@ def _provenance(workspace: Workspace, parameters: PublishParameters) -> dict[str
     return {
         "release": digest({"inputs": made_by, "parameters": parameters.model_dump(mode="json")})[:16],
         "pipeline": identity.pipeline,
-        "description": identity.description,
+        "description": (workspace.input("about").documents or {}).get("description", ""),
         "spec_digest": identity.spec_digest,
         "plan_digest": identity.plan_digest,
         "run": identity.run,
@@ -98,7 +111,6 @@ def _publish(
     target: Path, workspace: Workspace, parameters: PublishParameters, provenance: dict[str, Any], evaluation: Evaluation
 ) -> None:
     training = workspace.input_path("training")
-    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(training / "model", draft)

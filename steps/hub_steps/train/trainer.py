@@ -6,10 +6,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-import torch
 from transformers import Trainer, TrainingArguments
 
 from hub_steps.contract import StepError, progress
+from hub_steps.models.load import on_accelerator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ class StepTrainer(Trainer):
 
 def training_arguments(parameters: TrainParameters, checkpoints: Path, world_size: int) -> TrainingArguments:
     """Return the trainer's settings: the effective batch shared out over processes and accumulation steps."""
-    on_accelerator = torch.accelerator.is_available()
+    uses_accelerator = on_accelerator()
     per_process = parameters.effective_batch_size // world_size
     micro = max(size for size in range(1, min(parameters.micro_batch_size, per_process) + 1) if per_process % size == 0)
     return TrainingArguments(
@@ -60,8 +60,8 @@ def training_arguments(parameters: TrainParameters, checkpoints: Path, world_siz
         adam_epsilon=parameters.eps,
         max_grad_norm=parameters.max_grad_norm,
         seed=parameters.seed,
-        use_cpu=not on_accelerator,
-        bf16=on_accelerator,
+        use_cpu=not uses_accelerator,
+        bf16=uses_accelerator,
         save_strategy="epoch" if parameters.checkpoint_at_epoch else "no",
         save_total_limit=1,
         logging_steps=1,
@@ -70,7 +70,7 @@ def training_arguments(parameters: TrainParameters, checkpoints: Path, world_siz
         report_to="none",
         disable_tqdm=True,
         ddp_find_unused_parameters=False,
-        dataloader_pin_memory=on_accelerator,
+        dataloader_pin_memory=uses_accelerator,
     )
 
 

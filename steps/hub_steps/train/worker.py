@@ -43,7 +43,6 @@ def train(job: Job, folder: Path) -> int:
 
     Raises StepError if the data cannot be trained on.
     """
-    import torch
     import transformers
     from peft import LoraConfig, get_peft_model
 
@@ -79,6 +78,7 @@ def train(job: Job, folder: Path) -> int:
                 + (f", resuming from {last.name}" if last else ""))  # fmt: skip
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.stopped:
+        _wait_for_all()  # The first process writes the checkpoint, and whoever leaves early takes the others with it.
         _leave_fault(folder, f"stopped at step {trainer.state.global_step} with a checkpoint", ExitCode.STOPPED)
         return ExitCode.STOPPED
     if trainer.is_world_process_zero():
@@ -86,10 +86,16 @@ def train(job: Job, folder: Path) -> int:
         _save(job, model, tokenizer, history)
         summary = _summary(history, len(samples), num_too_long)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary), encoding="utf-8")
+    _wait_for_all()
+    return ExitCode.DONE
+
+
+def _wait_for_all() -> None:
+    import torch
+
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-    return ExitCode.DONE
 
 
 def _save(job: Job, model: Any, tokenizer: Any, history: list[dict[str, Any]]) -> None:

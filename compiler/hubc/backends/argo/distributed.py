@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hub_steps.contract import ExitCode
 from hubc.backends.argo.names import REPLICATED_JOB, job_name, plan_labels, step_labels, too_large, workflow_name
 from hubc.backends.argo.pod import GRACE_SECONDS, POD_SECURITY, container, placement, request, torchrun, variable, volumes
 from hubc.backends.argo.serialize import to_json
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SUCCESS = "status.terminalState == Completed"
 FAILURE = "status.terminalState == Failed"
+FINAL_REASONS = ["DeadlineExceeded", "PodFailurePolicy"]
+"""Failures of a Job after which a restart would only take the nodes once more."""
 MAX_REQUEST_BYTES = 96 * 1024
 """Linux refuses a variable of 128 KiB; the rest is room to spare."""
 _RANK = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}}
@@ -43,7 +46,7 @@ def job_set(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accel
         "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True},
         "failurePolicy": {
             "maxRestarts": step.retries,
-            "rules": [{"name": "timeLimit", "action": "FailJobSet", "onJobFailureReasons": ["DeadlineExceeded"]}],
+            "rules": [{"name": "final", "action": "FailJobSet", "onJobFailureReasons": FINAL_REASONS}],
         },
         "replicatedJobs": [
             {"name": REPLICATED_JOB, "replicas": 1, "template": {"spec": _job(plan, step, argo, accelerators)}}
@@ -58,6 +61,15 @@ def _job(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelera
         "completions": step.resources.nodes,
         "parallelism": step.resources.nodes,
         "backoffLimit": 0,
+        # A bad request stays bad. Exit code 1 may only mean that a peer was lost, so it is worth a restart.
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {"containerName": step.kind, "operator": "In", "values": [int(ExitCode.BAD_REQUEST)]},
+                }
+            ]
+        },
         "activeDeadlineSeconds": step.resources.timeout_minutes * 60,
         "template": {
             # With this label `argo logs` finds the pods.
@@ -93,5 +105,5 @@ def _request(plan: Plan, step: Step) -> str:
     text = to_json(request(plan, step, workflow_name(plan)).model_dump(mode="json"))
     if len(text) > MAX_REQUEST_BYTES:
         raise too_large("request-size", f"the request of step '{step.id}'", len(text), MAX_REQUEST_BYTES, "bytes",
-                        "shorten the step's parameters and the pipeline's description")  # fmt: skip
+                        "shorten the step's parameters")  # fmt: skip
     return text

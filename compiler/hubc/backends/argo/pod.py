@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hub_steps.contract import DEVICE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,7 +43,7 @@ def container(
     return {
         "image": step.image,
         "command": ["python", "-m", "hub_steps", step.kind, "--request", request],
-        "env": [*_HOME, *extra, *_secrets(step)],
+        "env": [*_HOME, *_device(step), *extra, *_secrets(step)],
         "resources": _resources(step, accelerators),
         "securityContext": _CONTAINER_SECURITY,
         "volumeMounts": [
@@ -95,6 +97,12 @@ def variable(name: str, value: str | int) -> dict[str, Any]:
 
 # An arbitrary user id has no home and no name, and libraries ask for both.
 _HOME = [variable("HOME", "/tmp"), variable("USER", "hubc"), variable("HF_HOME", "/tmp/huggingface")]  # noqa: S108
+
+
+def _device(step: Step) -> list[dict[str, Any]]:
+    """Return how a step computes: libraries would otherwise take all cores of the node for theirs."""
+    threads = variable("OMP_NUM_THREADS", max(1, step.resources.cpus // step.resources.processes_per_node))
+    return [threads] if step.resources.accelerators else [variable(DEVICE, "cpu"), threads]
 
 
 def _secrets(step: Step) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from hub_steps.contract import STOP_ON_EOF
+from hub_steps.contract import DEVICE, STOP_ON_EOF, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OWNER = "HUBC_OWNER"
 """Environment variable that every process of a run inherits, so that none can escape by leaving its group."""
+RETRYABLE = frozenset({int(ExitCode.RETRY), int(ExitCode.STOPPED)})
 STOP_SECONDS = 45.0
 """Time for a step to stop by itself: training writes a checkpoint."""
 
@@ -55,11 +56,14 @@ class StepProcesses:
             self.nodes.append(node)
 
     def exit_code(self) -> int | None:
-        """Return None while the step goes on; the first bad code when a node failed; 0 when all are done."""
+        """Return None while the step goes on, and 0 when all nodes are done.
+
+        When some failed, a code worth a retry counts, if there is one: the others only lost their peer.
+        """
         codes = [node.poll() for node in self.nodes]
         bad = [code for code in codes if code]
         if bad:
-            return bad[0]
+            return next((code for code in bad if code in RETRYABLE), bad[0])
         return None if None in codes else 0
 
     def close(self) -> None:
@@ -130,14 +134,20 @@ def _environment(step: Step, owner: str, threads: int) -> dict[str, str]:
     """Return this process's environment with only the secrets that the step asked for."""
     allowed = {secret.variable for secret in step.secrets}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HUBC_SECRET_") or name in allowed}
-    return kept | {
-        OWNER: owner,
-        STOP_ON_EOF: "1",
-        "OMP_NUM_THREADS": str(threads),
-        "PYTHONUNBUFFERED": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
+    # A process that must not use an accelerator does not even see one.
+    device = {} if step.resources.accelerators else {DEVICE: "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    return (
+        kept
+        | device
+        | {
+            OWNER: owner,
+            STOP_ON_EOF: "1",
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
+    )
 
 
 def _topology(step: Step, rank: int, port: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hub_steps.contract import RESULT_FILE, ExitCode
 from hub_steps.files import local_path
 from hubc.backends.local.events import LogReader, last_lines, progress_text
-from hubc.backends.local.processes import StepProcesses, lock_file, stop_together
+from hubc.backends.local.processes import RETRYABLE, StepProcesses, lock_file, stop_together
 from hubc.reuse import decide
 from hubc.runs import DONE, Run, StepRun
 
@@ -26,7 +26,6 @@ SAVE_SECONDS = 1.0
 """Shortest time between two records of progress; every change of state is recorded at once."""
 RETRY_SECONDS = 5.0
 """Pause before a second attempt; doubled before each further one."""
-RETRYABLE = frozenset({int(ExitCode.RETRY), int(ExitCode.STOPPED)})
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
