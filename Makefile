@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# A virtual environment does not survive being moved, so the mark of a finished set-up carries the place.
+READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
 .PHONY: demo test lint format clean
 .DELETE_ON_ERROR:

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one clear message on standard error."""
     try:
         try:
-            return _run(_parser().parse_args(arguments))
+            return _run(_parse(arguments))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -54,6 +54,14 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options; what a command does not take is reported with the usage of that command."""
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hubc",
@@ -65,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_spec_commands(commands)
     _add_run_commands(commands)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 
@@ -73,12 +83,12 @@ def _add_spec_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
     init.add_argument("name", nargs="?", default="my-model", metavar="NAME", help="name of the pipeline (my-model)")
 
     validate = commands.add_parser("validate", help="check specs: every error at once")
-    validate.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (specs)")
+    validate.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (the repository's specs)")
     _add_format(validate)
 
     schema = commands.add_parser("schema", help="write the JSON Schemas, or check that they are not stale")
     schema.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one is stale")
-    schema.add_argument("-o", "--output", type=Path, default=Path("schemas"), metavar="FOLDER", help="folder (schemas)")
+    schema.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="folder (the repository's schemas)")
 
     plan = commands.add_parser("plan", help="show what would run, what is reused, and why")
     _add_spec(plan)

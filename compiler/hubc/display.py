@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 10.0
 """Shortest time between two progress lines of one step where there is no terminal."""
 REFRESH_PER_SECOND = 8
+DURATION_WIDTH = len("59 min 59 s")
 STYLES = {"running": "cyan", "succeeded": "green", "reused": "green", "failed": "bold red", "waiting": "yellow"}
 MARKS = {"pending": "·", "waiting": "…", "running": "▶", "succeeded": "✓", "reused": "=", "failed": "✗", "cancelled": "-"}
 
@@ -99,12 +100,14 @@ class LiveDisplay:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, show_header=False, pad_edge=False)
+        steps = self.run.steps if self.run else ()
+        table = Table(box=None, show_header=False, pad_edge=False, expand=True)
         table.add_column(width=1)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right")
-        table.add_column(overflow="ellipsis", no_wrap=True)
-        for step in self.run.steps if self.run else ():
+        table.add_column(width=max((len(step.id) for step in steps), default=1))
+        table.add_column(width=DURATION_WIDTH, justify="right")
+        # Only the note gives way when the terminal is narrow.
+        table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+        for step in steps:
             style = STYLES.get(step.state, "dim")
             # Text, not markup: what a step says may hold anything.
             cells = (MARKS[step.state], step.id, duration(step), self.notes.get(step.id, ""))

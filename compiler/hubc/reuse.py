@@ -43,7 +43,8 @@ def decide(plan: Plan, step: Step, root: str) -> Decision:
         return Decision(step.id, "run", "its output has no readable completion marker")
     for entry in result.files:
         if fault := entry_damage(entry, folder):
-            return Decision(step.id, "run", f"its output is damaged: {fault}")
+            what = "what it published is not there as it was" if entry.path.startswith("/") else "its output is damaged"
+            return Decision(step.id, "run", f"{what}: {fault}")
     return Decision(step.id, "reuse", f"unchanged since {result.run}", result.run, result.summary)
 
 

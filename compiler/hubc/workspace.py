@@ -38,12 +38,11 @@ def load_plan(spec: Path, platform: Platform) -> Plan:
     return resolve(found, platform, source, find_root(spec.parent))
 
 
-def load_platform(name: str) -> Platform:
-    """Return the platform of this name from `specs/platforms/`, or in this file; `local` needs no file.
+def load_platform(name: str, root: Path) -> Platform:
+    """Return the platform of this name from the repository at `root`, or in this file; `local` needs no file.
 
     Raises SpecError with every fault, and UsageError if there is no such platform.
     """
-    root = find_root(Path.cwd())
     path = Path(name) if name.endswith((".yaml", ".yml")) else root / "specs" / "platforms" / f"{name}.yaml"
     if not path.is_file():
         if name == "local":

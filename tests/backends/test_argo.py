@@ -34,7 +34,7 @@ CHECKER = ROOT.parent / "shared" / "upstream" / "check_manifests.py"
 
 @pytest.fixture(scope="module")
 def platform() -> Platform:
-    return load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"))
+    return load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"), ROOT)
 
 
 @pytest.fixture(scope="module")

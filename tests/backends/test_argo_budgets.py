@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hubc.spec.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
-PLATFORM = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"))
+PLATFORM = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"), ROOT)
 
 
 def make_step(id: str = "train", kind: Kind = "train", nodes: int = 1, documents: dict[str, Any] | None = None) -> Step:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hub_steps.contract import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
-PLATFORM = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"))
+PLATFORM = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"), ROOT)
 TAGS = [
     "{{workflow.name}}", "{{=1+1}}", "{{{", "{{", "{", "}}", "$(HOME)", "$", '"', "\\", "\\u007b", "\\\"{{", "\n", " ",
     "\t", "\r", "\0", "\x85", "\u2028", "\ufeff", "#", ": ", "- ", "---", "|", ">", "1e-5", "0o14", "no", "~", "é", "😀",

@@ -124,7 +124,7 @@ def test_schema(hubc: Hubc, repo: Path) -> None:
     stale.write_text("{}\n")
     done = hubc("schema", "--check")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "hubc: stale: schemas/platform.schema.json; write them with 'hubc schema'\n"
+    assert done.stderr == "hubc: missing or stale: schemas/platform.schema.json; write them with 'hubc schema'\n"
     assert stale.read_text() == "{}\n"
 
 

@@ -33,7 +33,8 @@ def test_scaffold_compiles_and_reads_only_its_own_leaf(name: str, repo: Path) ->
 
 def test_scaffold_runs_on_a_cluster_too(repo: Path) -> None:
     scaffold(repo, "moon")
-    assert load_plan(Path("specs/pipelines/moon.yaml"), load_platform("example-cluster")).platform == "example-cluster"
+    cluster = load_platform("example-cluster", repo)
+    assert load_plan(Path("specs/pipelines/moon.yaml"), cluster).platform == "example-cluster"
 
 
 def test_scaffold_in_an_empty_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

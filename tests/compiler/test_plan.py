@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("repo")
 
 
 def plan(platform: str = "local") -> Plan:
-    return load_plan(SPEC, load_platform(platform))
+    return load_plan(SPEC, load_platform(platform, Path.cwd()))
 
 
 def edit(old: str, new: str, path: Path = SPEC) -> None:
@@ -228,9 +228,9 @@ def test_wrong_kind_of_file_and_unknown_platform() -> None:
     with pytest.raises(UsageError, match="is a Platform; give the file of a Pipeline"):
         load_plan(Path("specs/platforms/local.yaml"), LOCAL)
     with pytest.raises(UsageError, match="is a Pipeline; give the name or file of a Platform"):
-        load_platform("specs/pipelines/quickstart.yaml")
+        load_platform("specs/pipelines/quickstart.yaml", Path.cwd())
     with pytest.raises(UsageError, match="known: example-cluster, local"):
-        load_platform("nowhere")
+        load_platform("nowhere", Path.cwd())
 
 
 def test_request_names_inputs_and_outputs_below_the_storage_root() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Teacher(ThreadingHTTPServer):
-    """Answers with one sentence of the context that it is asked about, another one each time."""
+    """Answers with two sentences of the context that it is asked about, others each time: one may be a held-out answer."""
 
     daemon_threads = True
 
@@ -49,8 +49,8 @@ class Teacher(ThreadingHTTPServer):
         with self.lock:
             number = self.asked[text]
             self.asked[text] += 1
-        sentence = sentences[number % len(sentences)]
-        return f"Question: What is known about {' '.join(sentence.lower().split()[:6])}?\nAnswer: {sentence}"
+        sentence, next_one = (sentences[place % len(sentences)] for place in (number, number + 1))
+        return f"Question: What is known about {' '.join(sentence.lower().split()[:6])}?\nAnswer: {sentence} {next_one}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -86,5 +86,5 @@ def test_unreadable_record(project: Project) -> None:
 def test_no_run_yet(project: Project, command: str) -> None:
     done = project.hubc(command)
     assert (done.returncode, done.stderr) == (2, "hubc: no runs yet; start one with: hubc run SPEC\n")
-    assert project.good("list") == "no runs yet; start one with: hubc run SPEC\n"
+    assert project.good("list") == f"no runs yet in {project.folder}; start one with: hubc run SPEC\n"
     assert project.json("list") == []

@@ -244,7 +244,7 @@ def test_damaged_publication_is_published_again(story: Story) -> None:
     assert card.read_text() == "not the card\n"
     card.unlink()
     err = project.hubc("run", "specs/small.yaml").stderr
-    assert re.search(r"^publish +running: its output is damaged: .*/README.md is missing", err, re.MULTILINE)
+    assert re.search(r"^publish +running: what it published .*: .*/README.md is missing", err, re.MULTILINE)
     assert re.search(r"^publish +succeeded \(\d+ s\): published to ", err, re.MULTILINE)
     assert card.read_bytes() == before
     assert (card.parent / "CHANGELOG.md").read_text().count("\n## ") == 2

@@ -157,8 +157,11 @@ def test_another_release_is_logged_on_top(shop: Shop) -> None:
     assert both.count("\n## ") == 2
     assert not (shop.target / "more" / "part.json").exists()
     assert list(shop.target.parent.iterdir()) == [shop.target]
-    assert shop.publish("1").code == 0
+    assert shop.publish("2").code == 0
     assert (shop.target / "CHANGELOG.md").read_text() == both
+    assert shop.publish("1").code == 0
+    back = (shop.target / "CHANGELOG.md").read_text()
+    assert back.startswith(first.rstrip()) and back.endswith(both.removeprefix("# Change log\n\n"))
 
 
 NAMES = ["README.md", "model.safetensors", "CHANGELOG.md"]

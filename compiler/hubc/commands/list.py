@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """List the runs, the newest first."""
-    runs = local_backend().list()
+    backend = local_backend()
+    runs = backend.list()
     if options.format == "json":
         sys.stdout.write(json.dumps([run.model_dump(mode="json") for run in runs], indent=2) + "\n")
         return 0
     if not runs:
-        sys.stdout.write("no runs yet; start one with: hubc run SPEC\n")
+        sys.stdout.write(f"no runs yet in {backend.root}; start one with: hubc run SPEC\n")
     width = max((len(run.id) for run in runs), default=0)
     for run in runs:
         done = sum(step.state in DONE for step in run.steps)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Show what would run, what is reused, and why."""
-    platform = load_platform(options.platform)
+    platform = load_platform(options.platform, find_root(options.spec.parent))
     plan = load_plan(options.spec, platform)
     decisions = {}
     if platform.spec.local:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hubc.errors import UsageError
+from hubc.repository import find_root
 from hubc.workspace import load_plan, load_platform
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Write the Argo manifest of a plan."""
-    platform = load_platform(options.platform)
+    platform = load_platform(options.platform, find_root(options.spec.parent))
     if platform.spec.argo is None:
         raise UsageError(f"platform '{platform.metadata.name}' is not a cluster; use 'hubc run', or name another --platform")
     plan = load_plan(options.spec, platform)

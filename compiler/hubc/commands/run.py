@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Run a plan on this machine, show on standard error how it goes, and print its report."""
-    platform = load_platform("local")
+    platform = load_platform("local", find_root(options.spec.parent))
     if platform.spec.local is None:
         raise UsageError("the platform 'local' in specs/platforms/ is a cluster; name it otherwise")
     plan = load_plan(options.spec, platform)

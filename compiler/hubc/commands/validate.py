@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubc.diagnostics import as_json
 from hubc.errors import SpecError
+from hubc.repository import find_root
 from hubc.workspace import validate_paths
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Check every spec and leaf at the given paths; as JSON, the diagnostics are the output."""
-    paths = options.paths or [Path("specs")]
+    paths = options.paths or [find_root(Path.cwd()) / "specs"]
     if options.format == "json":
         return _run_json(paths)
     number = validate_paths(paths)

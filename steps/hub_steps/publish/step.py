@@ -127,13 +127,13 @@ def _publish(
 
 
 def _change_log(target: Path, provenance: dict[str, Any], evaluation: Evaluation) -> str:
-    """Return the change log with an entry for this release on top; one release has one entry."""
+    """Return the change log with an entry for this release on top, unless it stands there already."""
     try:
         older = (target / CHANGE_LOG).read_text(encoding="utf-8").removeprefix(_HEADING)
     except OSError:
         older = ""
     mark = f"<!-- release {provenance['release']} -->"
-    if mark in older:
+    if mark in older.partition("\n## ")[0]:
         return _HEADING + older
     day = datetime.now(UTC).date().isoformat()
     lines = [
