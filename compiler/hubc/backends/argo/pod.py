@@ -18,7 +18,7 @@ PUBLISHED = "file:///storage/published"
 MODELS = "/storage/models"
 MASTER_PORT = 29500
 GRACE_SECONDS = 120
-"""Time to write a checkpoint after SIGTERM."""
+"""Time between SIGTERM and the end of a training pod; torchrun gives its processes 30 s of it to write a checkpoint."""
 
 POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 """The restricted Pod Security Standard. No user id is fixed: OpenShift gives each namespace its own."""
