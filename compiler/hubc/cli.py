@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from importlib import import_module
@@ -15,8 +16,15 @@ EXIT_CODES = """exit codes: 0 good, 1 the spec or plan has errors, 2 wrong usage
 4 a backend or service could not be reached, 130 interrupted"""
 
 
+GARBAGE_THRESHOLD = 50_000
+"""New objects between two searches for cycles: a compiler makes many and leaves few; the default of 700 costs a tenth."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one clear message on standard error."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    # Plugins would be code of others, found and imported at every start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         try:
             return _run(_parse(arguments))
@@ -37,9 +45,10 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return int(import_module(f"hubc.commands.{options.command}").run(options))
     except SpecError as error:
-        from hubc.diagnostics import as_text
+        from hubc.colours import wanted
+        from hubc.formats import as_text
 
-        sys.stderr.write(as_text(error.diagnostics) + "\n")
+        sys.stderr.write(as_text(error.diagnostics, colour=wanted(sys.stderr)))
         return error.exit_code
     except HubcError as error:
         sys.stderr.write(f"hubc: {error}\n")
@@ -56,7 +65,12 @@ def _drop_output() -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     """Return the options; what a command does not take is reported with the usage of that command."""
-    options, unknown = _parser().parse_known_args(arguments)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        from hubc.completers import complete
+
+        complete(parser)
+    options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
@@ -84,15 +98,23 @@ def _add_spec_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
     validate = commands.add_parser("validate", help="check specs: every error at once")
     validate.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (the repository's specs)")
-    _add_format(validate)
+    _add_format(validate, "json", "github", "sarif")
 
     schema = commands.add_parser("schema", help="write the JSON Schemas, or check that they are not stale")
     schema.add_argument("--check", action="store_true", help="write nothing; exit with 1 if one is stale")
     schema.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="folder (the repository's schemas)")
 
+    explain = commands.add_parser("explain", help="document a field of the specs, or a rule")
+    explain.add_argument("field", nargs="?", default="", metavar="FIELD", help="such as spec.train.lora_r, or a rule's id")
+    _add_format(explain)
+
+    completion = commands.add_parser("completion", help="print a script that completes commands in a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+
     plan = commands.add_parser("plan", help="show what would run, what is reused, and why")
     _add_spec(plan)
-    _add_format(plan)
+    plan.add_argument("--against", metavar="REV", help="show what differs from the plan of the spec at a git revision")
+    _add_format(plan, "json", "markdown")
 
     render = commands.add_parser("render", help="write the Argo manifest of a plan")
     _add_spec(render, platform="example-cluster")
@@ -134,8 +156,9 @@ def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None
     parser.add_argument("run", nargs="?" if optional else None, metavar="RUN", help=note)
 
 
-def _add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="for people or for programs (text)")
+def _add_format(parser: argparse.ArgumentParser, *others: str) -> None:
+    choices = ("text", *(others or ("json",)))
+    parser.add_argument("--format", choices=choices, default="text", help="for people or for programs (text)")
 
 
 def _positive(text: str) -> int:

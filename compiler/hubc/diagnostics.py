@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hubc.credentials import mask
 from hubc.printable import printable
+from hubc.rules import RULES, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-MAX_SHOWN = 100
-"""People stop reading long before; programs get all of them."""
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, order=True)
 class Diagnostic:
-    """One finding at a place in a file; `line` and `column` count from 1."""
+    """One finding at a place in a file; `line` and `column` count from 1. No text of it repeats a credential."""
 
     file: str
     line: int
@@ -26,30 +23,41 @@ class Diagnostic:
     rule: str
     message: str
     help: str
+    length: int = field(default=1, compare=False)
+    """Characters of the line that are at fault, from the column on."""
+    excerpt: str = field(default="", compare=False)
+    """The line, without its end; empty when there is none to show."""
 
     def __post_init__(self) -> None:
-        for name in ("file", "message", "help"):
-            object.__setattr__(self, name, printable(getattr(self, name)))
+        object.__setattr__(self, "file", printable(self.file))
+        for name in ("message", "help"):
+            object.__setattr__(self, name, printable(mask(getattr(self, name))))
+        object.__setattr__(self, "excerpt", mask(self.excerpt))
+
+    @property
+    def severity(self) -> Severity:
+        """Whether it stops anything; its rule says so."""
+        return RULES[self.rule].severity
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.rule}: {self.message}\n    help: {self.help}"
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {self.message} [{self.rule}]"
 
 
-def as_text(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return two lines for each diagnostic, up to MAX_SHOWN of them, and how many more there are."""
-    lines = [str(diagnostic) for diagnostic in diagnostics[:MAX_SHOWN]]
-    if len(diagnostics) > MAX_SHOWN:
-        lines.append(f"and {len(diagnostics) - MAX_SHOWN} more; all of them: hubc validate --format json")
-    return "\n".join(lines)
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Tell whether any of them is more than a warning."""
+    return any(diagnostic.severity == "error" for diagnostic in diagnostics)
 
 
-def as_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return a JSON array with one object for each diagnostic."""
-    return json.dumps([asdict(diagnostic) for diagnostic in diagnostics], indent=2)
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed word that was probably meant, if there is one."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, sorted(allowed), n=1, cutoff=0.7)
+    return near[0] if near else None
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return the remedy for an unknown word: the nearest allowed one, or all of them."""
     known = sorted(allowed)
-    near = get_close_matches(word, known, n=1, cutoff=0.7)
-    return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known)}"
+    near = nearest(word, known)
+    return f"did you mean '{near}'?" if near else f"use one of: {', '.join(known)}"

@@ -1,58 +1,53 @@
-"""What a plan takes from outside: models by their pinned location, taxonomies by their content."""
+"""What a plan takes from outside: models and data by their pinned location, files of the repository by their content."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.digest import digest
-from hub_steps.locations import ModelLocation
+from hub_steps.locations import REMOTE_FILES, DataLocation, ModelLocation
 from hub_steps.taxonomy import KnowledgeLeaf
 from hubc.checks.leaf import check_leaf
-from hubc.checks.text import check_text
+from hubc.checks.text import check_text, without_secrets
+from hubc.content import content_digest
+from hubc.diagnostics import has_errors
 from hubc.errors import SpecError
+from hubc.extends import load
 from hubc.plan import External
 from hubc.repository import display_name, leaf_files
+from hubc.silence import silence
 from hubc.source import parse
-from hubc.spec.document import validate
+from hubc.spec.document import read_spec, validate
+from hubc.spec.generation import GenerationFile
 
 if TYPE_CHECKING:
     from hubc.diagnostics import Diagnostic
     from hubc.source import Location, Source
 
-MAX_MODEL_FILES = 10_000
+MAX_FILE_BYTES = 128 * 1024
+"""Largest file of the repository that travels inside a plan."""
 
 
 def model_input(location: str, place: Location, source: Source) -> External:
     """Return the input for a model location that stands at `place` in the pipeline's file.
 
-    A folder of this machine is known by the names, sizes and times of its files. Raises SpecError if it cannot be looked at.
+    A folder of this machine is known by what is in it. Raises SpecError if it cannot be looked at.
     """
     parsed = ModelLocation.parse(location)
     if parsed.scheme != "file":
         return External(uri=location, key=str(parsed))
+    return _local(location, parsed.path, place, source, "unreadable-model", "name the folder that holds the model's files")
+
+
+def _local(location: str, path: str, place: Location, source: Source, rule: str, remedy: str) -> External:
     try:
-        return External(uri=location, key=f"file:{_fingerprint(Path(parsed.path))}")
+        return External(uri=location, key=f"sha256:{content_digest(Path(path))}")
     except (OSError, ValueError) as error:
         message = f"cannot use '{location}': {error.strerror if isinstance(error, OSError) else error}"
-        raise SpecError([source.diagnostic(place, "unreadable-model", message,
-                                           "name the folder that holds the model's files")]) from None  # fmt: skip
-
-
-def _fingerprint(model: Path) -> str:
-    """Return a digest of the names, sizes and times in a folder, or of one file; the weights themselves are not read."""
-    below = (Path(parent, name) for parent, _, names in os.walk(model) for name in names)
-    paths = list(islice(below, MAX_MODEL_FILES + 1)) if model.is_dir() else [model] if model.exists() else []
-    if len(paths) > MAX_MODEL_FILES:
-        raise ValueError(f"it holds more than {MAX_MODEL_FILES} files")
-    entries: list[Any] = []
-    for path in paths:
-        state = path.stat()
-        entries.append([str(path.relative_to(model)), state.st_size, state.st_mtime_ns])
-    return hashlib.sha256(repr(sorted(entries)).encode()).hexdigest()
+        raise SpecError([source.diagnostic(place, rule, message, remedy)]) from None
 
 
 def taxonomy_input(path: str, place: Location, source: Source, root: Path) -> External:
@@ -71,12 +66,99 @@ def taxonomy_input(path: str, place: Location, source: Source, root: Path) -> Ex
     found: list[Diagnostic] = []
     for file in files:
         try:
-            documents[str(file.parent.relative_to(root / path))] = read_leaf(file).model_dump(mode="json")
+            documents[str(file.parent.relative_to(root / path))] = _document(file)
         except SpecError as error:
             found.extend(error.diagnostics)
     if found:
         raise SpecError(found)
+    return documents_input(documents)
+
+
+def documents_input(documents: dict[str, Any]) -> External:
+    """Return an input whose content travels inside the plan."""
     return External(documents=documents, key=f"sha256:{digest(documents)}")
+
+
+def file_input(path: str, place: Location, source: Source, root: Path) -> External:
+    """Return a text file of the repository, as documents `path` and `text`; `path` stands at `place` in the pipeline's file.
+
+    Raises SpecError if it is not there, leads out of the repository, is no text or too large to travel inside a plan.
+    """
+    return documents_input({"path": path, "text": read_text(path, place, source, root)})
+
+
+def generation_input(path: str, place: Location, source: Source, root: Path) -> External:
+    """Return a generation pipeline of the user's own, as a document; its path stands at `place` in the pipeline's file.
+
+    Raises SpecError with every fault of the file.
+    """
+    read_text(path, place, source, root)
+    own = load(root / path, root, name=display_name(root / path))
+    found, spec = check_text(own, braces=True), None
+    try:
+        spec = read_spec(own)
+    except SpecError as error:
+        found += error.diagnostics
+    if has_errors(left := without_secrets(silence(found, [own]))):
+        raise SpecError(left)
+    if not isinstance(spec, GenerationFile) or spec.partial:
+        remedy = "name a file of 'kind: GenerationPipeline' without 'partial: true'"
+        raise SpecError([source.diagnostic(place, "invalid-value", f"'{path}' is not a usable generation pipeline", remedy)])
+    return documents_input(spec.spec.model_dump(mode="json"))
+
+
+def read_text(path: str, place: Location, source: Source, root: Path) -> str:
+    """Return the text of a file of the repository that a spec names at `place`.
+
+    Raises SpecError as `file_input` does.
+    """
+    file = root / path
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root)):
+        raise SpecError([source.diagnostic(place, "path-outside-repository", f"'{path}' leads out of the repository",
+                                           "keep the file inside the repository")])  # fmt: skip
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
+        return raw.decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else (
+            "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error)  # fmt: skip
+        remedy = "name a small text file of the repository; larger ones belong into a store ('s3://', 'hf://datasets/')"
+        raise SpecError([source.diagnostic(place, "unreadable-file", f"cannot use '{path}': {reason}", remedy)]) from None
+
+
+def dataset_input(location: str, sha256: str | None, place: Location, source: Source, root: Path) -> External:
+    """Return the input for a data file; its location stands at `place` in the pipeline's file.
+
+    Raises SpecError if it cannot be looked at, or if nothing pins its content.
+    """
+    parsed = DataLocation.parse(location)
+    if not parsed.scheme:
+        return documents_input({"text": read_text(location, place, source, root)})
+    if sha256 is not None:
+        return External(uri=location, key=f"sha256:{sha256}")
+    if parsed.scheme in REMOTE_FILES:
+        raise SpecError([source.diagnostic(place, "unpinned-revision", f"nothing pins the content of '{location}'",
+                                           "add the file's digest: sha256: 64 hexadecimal digits")])  # fmt: skip
+    if parsed.scheme == "file":
+        return _local(location, parsed.path, place, source, "unreadable-data", "name a file on this machine")
+    return External(uri=location, key=location)
+
+
+@lru_cache(maxsize=1024)
+def _leaf_document(file: Path, name: str, modified_ns: int, size: int) -> dict[str, Any]:
+    return read_leaf(file).model_dump(mode="json")
+
+
+def _document(file: Path) -> dict[str, Any]:
+    """Return a leaf as a document; many specs read the same taxonomy, so each leaf is read once."""
+    try:
+        state = file.lstat()
+    except OSError:
+        return read_leaf(file).model_dump(mode="json")
+    return _leaf_document(file, display_name(file), state.st_mtime_ns, state.st_size)
 
 
 def read_leaf(file: Path) -> KnowledgeLeaf:
@@ -84,5 +166,12 @@ def read_leaf(file: Path) -> KnowledgeLeaf:
 
     Raises SpecError with every fault of the leaf.
     """
-    leaf = parse(file, name=display_name(file))
-    return validate(leaf, KnowledgeLeaf, extra=[*check_text(leaf, braces=False), *check_leaf(leaf)])
+    source = parse(file, name=display_name(file))
+    found = [*check_text(source, braces=False), *check_leaf(source)]
+    try:
+        leaf = validate(source, KnowledgeLeaf, [])
+    except SpecError as error:
+        raise SpecError(without_secrets(silence([*found, *error.diagnostics], [source]))) from None
+    if has_errors(left := silence(found, [source])):
+        raise SpecError(left)
+    return leaf

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hub_steps.contract import Identity, Input, Kind, Request, key_material
 from hub_steps.digest import digest
+from hub_steps.keys import key_material
 
 if TYPE_CHECKING:
+    from hub_steps.contract import Input as StepInput
+    from hub_steps.contract import Kind, Request
     from hub_steps.parameters import SecretReference
+    from hubc.diagnostics import Diagnostic
+    from hubc.source import Location
+    from hubc.spec.sweep import Notification, Schedule
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class External:
     key: str
     uri: str | None = None
     documents: dict[str, Any] | None = None
+
+
+Input: TypeAlias = Reference | External
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,15 @@ class Step:
     id: str
     kind: Kind
     parameters: dict[str, Any]
-    inputs: dict[str, Reference | External]
+    inputs: dict[str, Input]
     resources: Resources
     secrets: tuple[SecretReference, ...]
     image: str | None
     material: dict[str, Any]
+    section: Location = ()
+    """The section of the spec that asks for the step."""
+    variants: tuple[str, ...] = ()
+    """The variants of a matrix that it belongs to; empty without a matrix."""
     retries: int = 2
 
     @cached_property
@@ -82,6 +94,18 @@ class Plan:
     platform: str
     spec_digest: str
     steps: tuple[Step, ...]
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Variant of the matrix -> swept field -> value; empty without a matrix."""
+    max_parallel: int | None = None
+    """Most steps of the variants that run at once."""
+    schedule: Schedule | None = None
+    """When the plan runs again on a cluster."""
+    notify: tuple[Notification, ...] = ()
+    """Who is told how a run goes."""
+    model_config: str | None = None
+    """Path of the base model's `config.json` in the repository, for estimates; no part of the digest."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What a reader should know before the plan runs; no part of its digest."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -108,6 +132,10 @@ class Plan:
             "platform": self.platform,
             "spec_digest": self.spec_digest,
             "steps": [_step_data(step) for step in self.steps],
+            "variants": self.variants,
+            "max_parallel": self.max_parallel,
+            "schedule": self.schedule.model_dump(mode="json") if self.schedule else None,
+            "notify": [item.model_dump(mode="json") for item in self.notify],
         }
 
     def output(self, root: str, step: Step) -> str:
@@ -116,6 +144,8 @@ class Plan:
 
     def request(self, step: Step, run: str, root: str, publish_root: str, model_cache: str | None) -> Request:
         """Return what a step is told when its outputs lie below the storage root `root`, a URI."""
+        from hub_steps.contract import Identity, Request
+
         return Request(
             kind=step.kind,
             step=step.id,
@@ -133,17 +163,17 @@ class Plan:
             ),
         )
 
-    def _input(self, value: Reference | External, root: str) -> Input:
+    def _input(self, value: Input, root: str) -> StepInput:
+        from hub_steps.contract import Input as StepInput
+
         if isinstance(value, External):
-            return Input(uri=value.uri, documents=value.documents, key=value.key)
+            return StepInput(uri=value.uri, documents=value.documents, key=value.key)
         producer = self.step(value.step)
         folder = self.output(root, producer)
-        return Input(uri=f"{folder}/{value.path}" if value.path else folder, key=f"{producer.key}/{value.path}")
+        return StepInput(uri=f"{folder}/{value.path}" if value.path else folder, key=f"{producer.key}/{value.path}")
 
 
-def material(
-    kind: Kind, parameters: dict[str, Any], inputs: dict[str, Reference | External], steps: dict[str, Step]
-) -> dict[str, Any]:
+def material(kind: Kind, parameters: dict[str, Any], inputs: dict[str, Input], steps: dict[str, Step]) -> dict[str, Any]:
     """Return what the cache key of a step is computed from, given the steps that it may refer to."""
     keys = {
         name: value.key if isinstance(value, External) else f"{steps[value.step].key}/{value.path}"
@@ -168,4 +198,5 @@ def _step_data(step: Step) -> dict[str, Any]:
         "secrets": [secret.model_dump() for secret in step.secrets],
         "image": step.image,
         "retries": step.retries,
+        "variants": list(step.variants),
     }

@@ -1,4 +1,4 @@
-"""The report of a run: what each step did, the evaluation table, and where the model is."""
+"""The report of a run: what each step did, the evaluation tables, the gates, and where the model is."""
 
 from __future__ import annotations
 
@@ -9,60 +9,108 @@ from typing import Any
 from hub_steps.contract import Result, StepError
 from hub_steps.files import entry_damage, local_path, read_result
 from hubc.display import duration, remark, seconds
+from hubc.evaluation_text import evaluation_lines
+from hubc.printable import printable
 from hubc.repository import display_name
 from hubc.runs import DONE, Run
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
+EVALUATION_VERSION = "hubc.evaluation/v1"
 
 
 def report(run: Run, storage_root: str) -> dict[str, Any]:
-    """Return all facts of a run as plain data; what no step has made yet, or what is damaged by now, is missing."""
+    """Return all facts of a run as plain data; what no step has made yet, or what is damaged by now, is missing.
+
+    `trainings`, `evaluations` and `gates` are by the step that made them.
+    """
     folders = {step.id: local_path(f"{storage_root}/{run.pipeline}/{step.id}/{step.key}") for step in run.steps}
     done = {step.id: _result(folders[step.id]) for step in run.steps if step.state in DONE}
     results = {name: result for name, result in done.items() if result}
-    data: dict[str, Any] = {
+    of_kind = {
+        kind: [name for name, result in results.items() if result.kind == kind] for kind in ("train", "evaluate", "gate")
+    }
+    return {
         "run": run.model_dump(mode="json"),
         "results": {name: result.model_dump(mode="json", exclude={"files"}) for name, result in results.items()},
+        "trainings": {name: _training(folders[name]) for name in of_kind["train"]},
+        "evaluations": {name: found for name in of_kind["evaluate"] if (found := _evaluation(folders[name]))},
+        "gates": {name: json.loads(_text(folders[name] / "gates.json"))["gates"] for name in of_kind["gate"]},
     }
-    if "train" in results:
-        history = (folders["train"] / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        data["loss"] = [json.loads(line)["loss"] for line in history]
-        data["loss_curve"] = str(folders["train"] / "loss_curve.png")
-    measured = next((name for name in ("evaluate-tuned", "evaluate-base") if name in results), None)
-    if measured:
-        evaluation = json.loads((folders[measured] / "evaluation.json").read_text(encoding="utf-8"))
-        data["evaluation"] = {"figures": evaluation["figures"], "comparison": evaluation["comparison"]}
-    return data
 
 
 def report_text(data: dict[str, Any]) -> str:
     """Return a report for people."""
     run = Run.model_validate(data["run"])
+    width = max([15, *(len(step.id) for step in run.steps)])
     lines = [f"Run {run.id}: {run.state}" + (f" ({run.reason})" if run.reason else ""), ""]
-    lines += [f"  {step.id:<15} {step.state:<10} {duration(step):>12}  {remark(step)}" for step in run.steps]
-    if loss := data.get("loss"):
-        lines += [
-            "",
-            f"Training loss   {_curve(loss)}  {loss[0]:.3f} -> {loss[-1]:.3f}",
-            f"                {display_name(Path(data['loss_curve']))}",
-        ]
-    if evaluation := data.get("evaluation"):
-        lines += ["", *_evaluation(evaluation)]
+    lines += [f"  {step.id:<{width}} {step.state:<10} {duration(step):>12}  {remark(step)}" for step in run.steps]
+    lines += _trainings(data["trainings"])
+    for name, evaluation in _shown(data["evaluations"]).items():
+        lines += ["", *evaluation_lines(name, evaluation)]
+    for gates in data["gates"].values():
+        lines += ["", "Gates", *(f"  {'passed' if gate['passed'] else 'failed'}  {gate['told']}" for gate in gates)]
     lines += ["", *_provenance(run, data["results"])]
-    if publish := data["results"].get("publish"):
-        lines += ["", f"Published: {display_name(local_path(publish['metrics']['location']))}"]
+    published = {name: result for name, result in data["results"].items() if result["kind"] == "publish"}
+    for name, result in published.items():
+        lines += ["", f"Published: {_place(result['metrics'])}" + (f" ({name})" if len(published) > 1 else "")]
     if run.finished_at:
         lines += ["", f"Took {seconds(run.finished_at - run.created_at)}."]
-    return "\n".join(lines)
+    # Names of groups and what steps say of themselves may hold anything.
+    return "\n".join(printable(line) for line in lines)
+
+
+def _training(folder: Path) -> dict[str, Any]:
+    """Return the losses and the curve of a training; a script of one's own may have written neither."""
+    history = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in _text(history).splitlines()] if history.is_file() else []
+    curve = folder / "loss_curve.png"
+    loss = [row["loss"] for row in rows if isinstance(row.get("loss"), int | float)]
+    return {"loss": loss, "loss_curve": str(curve) if curve.is_file() else None}
+
+
+def _evaluation(folder: Path) -> dict[str, Any] | None:
+    """Return an evaluation without its single answers, which may be thousands; None for one of an older hubc."""
+    found: dict[str, Any] = json.loads(_text(folder / "evaluation.json"))
+    if found.get("version") != EVALUATION_VERSION:
+        return None
+    return {name: value for name, value in found.items() if name != "answers"}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _shown(evaluations: dict[str, Any]) -> dict[str, Any]:
+    """Return the evaluations that say most: those with a comparison, and others only of suites that have none."""
+    compared = {evaluation["name"] for evaluation in evaluations.values() if "comparison" in evaluation}
+    return {name: found for name, found in evaluations.items() if "comparison" in found or found["name"] not in compared}
+
+
+def _trainings(trainings: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name, training in trainings.items():
+        if loss := training["loss"]:
+            title = "Training loss" if len(trainings) == 1 else name
+            lines += ["", f"{title:<15} {_curve(loss)}  {loss[0]:.3f} -> {loss[-1]:.3f}"]
+            if training["loss_curve"]:
+                lines.append(f"{'':<15} {display_name(Path(training['loss_curve']))}")
+    return lines
+
+
+def _place(metrics: dict[str, Any]) -> str:
+    location = str(metrics["location"])
+    return display_name(local_path(location)) if location.startswith("file://") else location
 
 
 def _provenance(run: Run, results: dict[str, Any]) -> list[str]:
     """Return what the run was made from."""
     facts = {"spec": run.spec, "plan": f"sha256:{run.plan_digest}"}
-    for step, name, fact in (("train", "model", "base model"), ("generate", "taxonomy", "taxonomy")):
-        if step in results:
-            facts[fact] = results[step]["material"]["inputs"][name]
+    for kind, name, fact in (("train", "model", "base model"), ("generate", "taxonomy", "taxonomy")):
+        # The first of several trainings starts from the base model, the others from what was trained before.
+        keys = [result["material"]["inputs"].get(name) for result in results.values() if result["kind"] == kind]
+        if keys and keys[0]:
+            facts[fact] = keys[0]
     packages = {name: version for result in results.values() for name, version in result["packages"].items()}
     if packages:
         facts["versions"] = ", ".join(f"{name} {version}" for name, version in packages.items())
@@ -85,41 +133,3 @@ def _curve(values: list[float]) -> str:
     means = [sum(chunk) / len(chunk) for start in range(0, len(values), size) if (chunk := values[start : start + size])]
     low, span = min(means), (max(means) - min(means)) or 1.0
     return "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in means)
-
-
-def _evaluation(evaluation: dict[str, Any]) -> list[str]:
-    comparison = evaluation["comparison"]
-    if not comparison:
-        return ["Base model on the held-out questions:", *(
-            f"  {name:<40} {row['num_questions']:>4} questions   NLL {row['nll']:.3f}   F1 {row['f1']:.3f}"
-            for name, row in evaluation["figures"].items())]  # fmt: skip
-    width = max(len("held-out questions"), *(len(name) for name in comparison))
-    lines = [f"{'held-out questions':<{width}}     n   NLL base -> tuned              F1 base -> tuned"]
-    for name, row in comparison.items():
-        lines.append(f"{name:<{width}}  {row['num_questions']:>4}   {_change(row['nll']):<29}  {_change(row['f1'])}")
-    overall = comparison["overall"]
-    lines += ["", f"{overall['num_improved']} of {overall['num_questions']} reference answers became likelier, "
-                  f"{overall['num_regressed']} less likely."]  # fmt: skip
-    for word in ("improved", "regressed", "no change"):
-        leaves = [name for name, row in comparison.items() if name != "overall" and row["nll"]["verdict"] == word]
-        if leaves:
-            lines.append(
-                f"{ {'improved': 'Improvements', 'regressed': 'Regressions'}.get(word, 'No changes') }: {', '.join(leaves)}"
-            )
-    lines.append(_conclusion(overall["nll"], overall["f1"]))
-    return lines
-
-
-def _change(figure: dict[str, Any]) -> str:
-    return f"{figure['base']:.3f} -> {figure['tuned']:.3f} {figure['verdict']}"
-
-
-def _conclusion(nll: dict[str, Any], f1: dict[str, Any]) -> str:
-    verdicts = {nll["verdict"], f1["verdict"]}
-    if verdicts <= {"improved", "no change"} and "improved" in verdicts:
-        return "The tuned model is better than its base on the held-out questions."
-    if verdicts == {"no change"}:
-        return "The tuned model is neither better nor worse than its base on the held-out questions."
-    if "improved" in verdicts:
-        return "The tuned model is better by one figure and worse by the other."
-    return "The tuned model is worse than its base on the held-out questions."

@@ -5,25 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubc.checks.plan import check_plan
+from hubc.checks.repository import check_repository
 from hubc.errors import SpecError, UsageError
+from hubc.examine import Examined, examine
 from hubc.inputs import read_leaf
 from hubc.repository import LEAF, display_name, find_root, spec_files
-from hubc.resolve import build, resolve
-from hubc.source import Source, parse
+from hubc.silence import remaining
 from hubc.spec.common import Metadata
-from hubc.spec.document import read_spec
-from hubc.spec.pipeline import Pipeline
 from hubc.spec.platform import Limits, Local, Platform, PlatformBody
 
 if TYPE_CHECKING:
+    from hubc.diagnostics import Diagnostic
     from hubc.plan import Plan
 
-LOCAL = Platform(
+LOCAL = Platform.model_construct(
     apiVersion="hubc/v1",
     kind="Platform",
-    metadata=Metadata(name="local", description="This machine, without a cluster."),
-    spec=PlatformBody(local=Local(), limits=Limits(nodes=8)),
+    metadata=Metadata.model_construct(name="local", description="This machine, without a cluster."),
+    spec=PlatformBody.model_construct(local=Local.model_construct(), limits=Limits.model_construct(nodes=8)),
 )
 
 
@@ -32,10 +31,20 @@ def load_plan(spec: Path, platform: Platform) -> Plan:
 
     Raises SpecError with every fault, and UsageError if the file holds another kind of spec.
     """
-    source, found = _load(spec)
-    if not isinstance(found, Pipeline):
-        raise UsageError(f"{display_name(spec)} is a {found.kind}; give the file of a Pipeline")
-    return resolve(found, platform, source, find_root(spec.parent))
+    return load_plan_at(spec, platform, find_root(spec.parent))
+
+
+def load_plan_at(spec: Path, platform: Platform, root: Path) -> Plan:
+    """Compile the pipeline in a file of the repository at `root` for a platform; raises what `load_plan` does."""
+    examined = examine(spec, root, platform, is_chosen=True)
+    if (kind := examined.kind) not in ("Pipeline", None):
+        raise UsageError(f"{display_name(spec)} is a {kind}; give the file of a Pipeline")
+    examined.demand()
+    if examined.is_partial:
+        raise UsageError(f"{display_name(spec)} is only there to be extended ('partial: true'); give a spec that extends it")
+    if examined.plan is None:
+        raise UsageError(f"{display_name(spec)} silences what a plan cannot be made with; mend it instead")
+    return examined.plan
 
 
 def load_platform(name: str, root: Path) -> Platform:
@@ -49,45 +58,46 @@ def load_platform(name: str, root: Path) -> Platform:
             return LOCAL
         known = sorted(file.stem for file in (root / "specs" / "platforms").glob("*.yaml"))
         raise UsageError(f"no platform '{name}': there is no {display_name(path)}; known: {', '.join(known) or 'local'}")
-    _, found = _load(path)
-    if not isinstance(found, Platform):
-        raise UsageError(f"{display_name(path)} is a {found.kind}; give the name or file of a Platform")
-    return found
+    examined = examine(path, root, LOCAL, is_chosen=False)
+    if (kind := examined.kind) not in ("Platform", None):
+        raise UsageError(f"{display_name(path)} is a {kind}; give the name or file of a Platform")
+    examined.demand()
+    if examined.is_partial or not isinstance(examined.spec, Platform):
+        raise UsageError(f"{display_name(path)} is only there to be extended ('partial: true'); name one that extends it")
+    return examined.spec
 
 
-def validate_paths(paths: list[Path]) -> int:
-    """Check every spec and leaf at these paths, and return how many there are; what one platform allows is not asked.
+def validate_paths(paths: list[Path]) -> tuple[int, tuple[Diagnostic, ...]]:
+    """Check every spec and leaf at these paths, and return how many there are, and the warnings.
 
-    Raises SpecError with the faults of all of them.
+    What one platform allows is not asked. Raises SpecError with the findings in all of them if there is an error.
     """
     files: dict[Path, None] = {}
-    found: list[SpecError] = []
+    found: list[Diagnostic] = []
     for path in paths:
         try:
             files.update(dict.fromkeys(spec_files(path)))
         except SpecError as error:
-            found.append(error)
+            found += error.diagnostics
+    pipelines: list[Examined] = []
     for file in files:
-        try:
-            _validate(file)
-        except SpecError as error:
-            found.append(error)
-    if found:
-        raise SpecError(list(dict.fromkeys(diagnostic for error in found for diagnostic in error.diagnostics)))
-    return len(files)
+        if file.name == LEAF:
+            found += _leaf_findings(file)
+        else:
+            examined = examine(file, find_root(file.parent), LOCAL, is_chosen=False)
+            found += examined.findings
+            if examined.plan:
+                pipelines.append(examined)
+    found += remaining(check_repository(pipelines), [item.source for item in pipelines if item.source])
+    findings = tuple(sorted(dict.fromkeys(found)))
+    if any(finding.severity == "error" for finding in findings):
+        raise SpecError(findings)
+    return len(files), findings
 
 
-def _validate(file: Path) -> None:
-    if file.name == LEAF:
+def _leaf_findings(file: Path) -> tuple[Diagnostic, ...]:
+    try:
         read_leaf(file)
-        return
-    source, spec = _load(file)
-    if isinstance(spec, Pipeline):
-        plan = build(spec, LOCAL, source, find_root(file.parent))
-        if found := check_plan(plan, spec, None, source):
-            raise SpecError(found)
-
-
-def _load(path: Path) -> tuple[Source, Pipeline | Platform]:
-    source = parse(path, name=display_name(path))
-    return source, read_spec(source)
+    except SpecError as error:
+        return tuple(error.diagnostics)
+    return ()

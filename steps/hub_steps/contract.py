@@ -1,7 +1,5 @@
 """The interface between whatever starts a step and the step: a request in, events and files out, an exit code."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -14,23 +12,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hub_steps.parameters import (
     Declared,
     EvaluateParameters,
+    FetchParameters,
+    GateParameters,
     GenerateParameters,
+    MixParameters,
     PublishParameters,
-    TrainParameters,
+    TrainStepParameters,
 )
 
-Kind = Literal["generate", "train", "evaluate", "publish"]
+Kind = Literal["fetch", "generate", "mix", "train", "evaluate", "gate", "publish"]
 PARAMETERS: dict[str, type[Declared]] = {
+    "fetch": FetchParameters,
     "generate": GenerateParameters,
-    "train": TrainParameters,
+    "mix": MixParameters,
+    "train": TrainStepParameters,
     "evaluate": EvaluateParameters,
+    "gate": GateParameters,
     "publish": PublishParameters,
 }
-CODE_VERSIONS: dict[str, int] = {"generate": 1, "train": 1, "evaluate": 1, "publish": 1}
-"""Part of every cache key: raised when a change to a step's code changes what it makes from the same request."""
-
-HOW_TO_WORK = frozenset({"api_key", "checkpoint_at_epoch", "parallel_requests", "request_timeout_seconds"})
-"""Parameters that change how long a step takes or what it may reach, but not what it makes."""
 
 RESULT_FILE = "result.json"
 """The completion marker: written last, so a folder that has it is whole."""
@@ -143,18 +142,12 @@ class Result(Record):
     """Versions of the packages that did the work."""
 
 
-def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
-    """Return what a step's cache key is the digest of: kind, code version, parameters, and its inputs' keys.
+def is_volatile(kind: str, parameters: dict[str, Any]) -> bool:
+    """Tell whether a step depends on more than its key says, so that what it made before is not reused.
 
-    Parameters that say how to work, and not what to make, are left out.
+    That is a gate which compares with what is published at the time.
     """
-    return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": _what(parameters), "inputs": inputs}
-
-
-def _what(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {name: _what(item) for name, item in value.items() if name not in HOW_TO_WORK}
+    return kind == "gate" and parameters.get("published") is not None
 
 
 def faults(error: ValidationError) -> str:

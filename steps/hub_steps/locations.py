@@ -1,4 +1,4 @@
-"""Where models are: a pinned reference that means the same on every machine."""
+"""Where models and data are: pinned references that mean the same on every machine."""
 
 from __future__ import annotations
 
@@ -81,4 +81,69 @@ ModelUri = Annotated[
     str,
     AfterValidator(_check),
     Field(examples=["hf://HuggingFaceTB/SmolLM2-135M-Instruct@12fd25f77366fa6b3b4b768ec3050bf629380bac"]),
+]
+
+
+REMOTE_FILES = ("s3", "gs", "az", "https")
+"""Schemes whose locations name no revision, so that the content is pinned by a digest beside them."""
+_HF_DATA = re.compile(rf"datasets/(?P<name>{_NAME}/{_NAME})(?:@(?P<revision>[-A-Za-z0-9._]+))?(?:/(?P<path>.+))?")
+
+
+@dataclass(frozen=True)
+class DataLocation:
+    """A parsed location of one data file; `scheme` is empty for a path in the repository."""
+
+    scheme: str
+    name: str
+    revision: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> DataLocation:
+        """Take a location apart.
+
+        Raises ValueError if it has another form, and UnpinnedError if it names no revision where it could.
+        """
+        scheme, colon, rest = text.partition("://")
+        if not colon:
+            return cls("", "", "", _repository_path(text))
+        if scheme in ("file", "pypi"):
+            model = ModelLocation.parse(text)
+            return cls(scheme, model.name, model.revision, model.path)
+        if scheme in REMOTE_FILES:
+            parts = urlsplit(text)
+            if "@" in parts.netloc or not parts.netloc or parts.path in ("", "/") or parts.query or parts.fragment:
+                raise ValueError(f"'{text}' names no file; write {scheme}://host-or-bucket/path, without query or password")
+            return cls(scheme, parts.netloc, "", _plain_path(parts.path.lstrip("/")))
+        found = _HF_DATA.fullmatch(rest) if scheme == "hf" else None
+        if found is None or not found["path"]:
+            raise ValueError(f"'{text}' is not a data location; write {DATA_FORMS}")
+        if not found["revision"]:
+            raise UnpinnedError(f"'{text}' names no revision, so its content may change between two runs")
+        if not _COMMIT.fullmatch(found["revision"]):
+            raise UnpinnedError(f"'{found['revision']}' is a branch or tag, so its content may change between two runs")
+        return cls("hf", found["name"], found["revision"], _plain_path(found["path"]))
+
+
+DATA_FORMS = (
+    "a path in the repository, 'hf://datasets/organisation/name@commit/path', 's3://bucket/path', "
+    "'pypi://distribution@version/path' or 'file:///absolute/path'"
+)
+
+
+def _repository_path(text: str) -> str:
+    if not text or text.startswith("/") or "\\" in text or ":" in text:
+        raise ValueError(f"'{text}' is not a data location; write {DATA_FORMS}")
+    return _plain_path(text)
+
+
+def _check_data(text: str) -> str:
+    DataLocation.parse(text)
+    return text
+
+
+DataUri = Annotated[
+    str,
+    AfterValidator(_check_data),
+    Field(min_length=1, max_length=1000, examples=["specs/data/skills.jsonl"]),
 ]

@@ -22,6 +22,7 @@ from hub_steps.contract import (
     StepError,
     StoppedError,
     faults,
+    is_volatile,
     message,
     redact,
 )
@@ -84,7 +85,7 @@ def _from_variable(name: str) -> str:
 
 def _work(request: Request, parameters: Declared) -> None:
     workspace = Workspace(request)
-    if workspace.is_done():
+    if workspace.is_done() and not is_volatile(request.kind, request.parameters):
         message("already done: the output has its completion marker")
         return
     workspace.open()

@@ -3,8 +3,6 @@
 Format: https://github.com/instructlab/schema/blob/main/src/instructlab/schema/v3/knowledge.json
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

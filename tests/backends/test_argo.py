@@ -293,10 +293,10 @@ def test_without_a_queue_there_is_no_label(plan: Plan, platform: Platform) -> No
         ("4.1.1", False), ("4.1.2", True), ("4.2.0", True), ("5.0.0", True),
     ],
 )  # fmt: skip
-def test_warns_about_open_controllers(platform: Platform, version: str, safe: bool) -> None:
+def test_warns_about_open_controllers(plan: Plan, platform: Platform, version: str, safe: bool) -> None:
     argo = platform.spec.argo.model_copy(update={"controller_version": version}) if platform.spec.argo else None
     other = platform.model_copy(update={"spec": platform.spec.model_copy(update={"argo": argo})})
-    found = warnings(other)
+    found = warnings(plan, other)
     assert (not found) == safe
     assert all("CVE-2026-54526" in warning and version in warning for warning in found)
 

@@ -20,8 +20,9 @@ class Hubc(Protocol):
 
 
 @pytest.fixture
-def hubc(repo: Path) -> Hubc:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBC_")} | {"COLUMNS": "120"}
+def hubc(repo: Path, tmp_path: Path) -> Hubc:
+    empty = {"HUBC_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hub"), "COLUMNS": "120"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBC_")} | empty
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hubc", *arguments]

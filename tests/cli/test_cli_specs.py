@@ -37,16 +37,17 @@ def test_validate_good(hubc: Hubc) -> None:
 def test_validate_bad(hubc: Hubc, repo: Path) -> None:
     break_spec(repo)
     done = hubc("validate", SPEC)
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith(f"{SPEC}:")]
     assert (done.returncode, done.stdout) == (1, "")
-    assert [line.split(": ")[1] for line in lines] == ["unknown-key", "invalid-value"]
-    assert all(line.startswith(f"{SPEC}:") for line in lines)
+    assert [line.rpartition("[")[2] for line in lines] == ["unknown-key]", "invalid-value]"]
     assert "did you mean 'num_epochs'?" in done.stderr
 
     found = json.loads(hubc("validate", SPEC, "--format", "json").stdout)
-    assert [set(entry) for entry in found] == [{"file", "line", "column", "rule", "message", "help"}] * 2
+    assert {key for entry in found for key in entry} == {
+        "file", "line", "column", "length", "severity", "rule", "message", "help"}  # fmt: skip
     assert [
-        f"{entry['file']}:{entry['line']}:{entry['column']}: {entry['rule']}: {entry['message']}" for entry in found
+        f"{entry['file']}:{entry['line']}:{entry['column']}: {entry['severity']}: {entry['message']} [{entry['rule']}]"
+        for entry in found
     ] == lines
 
 
@@ -54,7 +55,8 @@ def test_validate_bad(hubc: Hubc, repo: Path) -> None:
 def test_missing_spec(hubc: Hubc, command: str) -> None:
     done = hubc(command, "specs/nothing.yaml")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("specs/nothing.yaml:1:1: unreadable-file: cannot read the file: No such file or directory")
+    first = "specs/nothing.yaml:1:1: error: cannot read the file: No such file or directory [unreadable-file]\n"
+    assert done.stderr.startswith(first)
 
 
 @pytest.mark.parametrize("command", ["plan", "render", "run"])
@@ -82,7 +84,7 @@ def test_plan_for_programs(hubc: Hubc) -> None:
     here = json.loads(hubc("plan", SPEC, "--format", "json").stdout)
     there = json.loads(hubc("plan", SPEC, "--format", "json", "--platform", "example-cluster").stdout)
     assert [step["id"] for step in here["steps"]] == [step["id"] for step in there["steps"]] == STEPS
-    never = {"action": "run", "reason": "never finished before", "run": None}
+    never = {"action": "run", "reason": "never finished before", "run": None, "finished_at": None, "changes": []}
     assert [step["decision"] for step in here["steps"]] == [never] * 5
     assert [step["decision"] for step in there["steps"]] == [None] * 5
     assert [step["key"] for step in here["steps"]] == [step["key"] for step in there["steps"]]
@@ -114,8 +116,10 @@ def test_render_where_nothing_can_be_written(hubc: Hubc) -> None:
 
 def test_schema(hubc: Hubc, repo: Path) -> None:
     assert sorted(hubc("schema").stdout.splitlines()) == [
+        "schemas/generation-pipeline.schema.json",
         "schemas/knowledge-leaf.schema.json",
         "schemas/pipeline.schema.json",
+        "schemas/plan.schema.json",
         "schemas/platform.schema.json",
     ]
     good = hubc("schema", "--check")

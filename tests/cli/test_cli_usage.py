@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from conftest import Hubc
 
 SPEC = "specs/pipelines/quickstart.yaml"
-COMMANDS = ["init", "validate", "schema", "plan", "render", "run", "list", "status", "logs", "cancel", "delete", "report"]
-HEAVY = {"hera", "torch", "transformers", "kubernetes", "rich", "openai", "peft", "huggingface_hub", "numpy", "jsonschema"}
+COMMANDS = ["init", "validate", "schema", "plan", "render", "run", "list", "status", "logs", "cancel", "delete", "report",
+            "explain", "completion"]  # fmt: skip
+HEAVY = {"hera", "torch", "transformers", "kubernetes", "rich", "openai", "peft", "huggingface_hub", "numpy", "jsonschema",
+         "argcomplete"}  # fmt: skip
 LOADED = """
 import sys
 from hubc.cli import main

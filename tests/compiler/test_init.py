@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hubc.errors import UnreachableError, UsageError
 from hubc.scaffold import scaffold
+from hubc.source import parse
 from hubc.workspace import LOCAL, load_plan, load_platform, validate_paths
 
 
@@ -17,11 +20,12 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ["moon", "null", "on", "a", "y2-k", "a" * 40])
 def test_scaffold_compiles_and_reads_only_its_own_leaf(name: str, repo: Path) -> None:
-    before = files(repo)
+    before, (number, _) = files(repo), validate_paths([Path("specs")])
     quickstart = load_plan(Path("specs/pipelines/quickstart.yaml"), LOCAL).digest
     written = scaffold(repo, name)
     assert sorted(set(files(repo)) - set(before)) == sorted(str(path.relative_to(repo)) for path in written)
-    assert validate_paths([Path("specs")]) == validate_paths([Path(name) for name in before]) + 2
+    assert validate_paths([Path("specs")])[0] == number + 2
+    assert validate_paths(written) == (2, ())
 
     plan = load_plan(Path(f"specs/pipelines/{name}.yaml"), LOCAL)
     assert plan.pipeline == name
@@ -44,7 +48,30 @@ def test_scaffold_in_an_empty_repository(tmp_path: Path, monkeypatch: pytest.Mon
         Path("specs/pipelines/moon.yaml"),
         Path("specs/taxonomy/moon/knowledge/moon/qna.yaml"),
     ]
-    assert validate_paths([Path("specs")]) == 2
+    assert validate_paths([Path("specs")]) == (2, ())
+
+
+def test_commented_options_are_good_as_well(repo: Path) -> None:
+    path, _ = scaffold(repo, "moon")
+    text = re.sub(r"(?m)^  #   teacher:\n(  #     .*\n)+", "", path.read_text())
+    text, number = re.subn(r"(?m)^( *)# ( *(?:- )?[{a-z_.]+:.*)$", r"\1\2", text)
+    assert number > 15
+    path.write_text(text)
+    Path("specs/data/skills.jsonl").write_text('{"messages": []}\n')
+    assert validate_paths([path]) == (1, ())
+    assert len(load_plan(path, LOCAL).variants) == 4
+
+
+def test_files_name_their_schemas_and_any_yaml_reader_finds_the_same_numbers(repo: Path) -> None:
+    schemas = {}
+    for path in scaffold(repo, "moon"):
+        first = path.read_text().partition("\n")[0]
+        schemas[path.name] = (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve()
+        assert yaml.safe_load(path.read_text()) == parse(path).data
+    assert schemas == {
+        "moon.yaml": repo.resolve() / "schemas/pipeline.schema.json",
+        "qna.yaml": repo.resolve() / "schemas/knowledge-leaf.schema.json",
+    }
 
 
 @pytest.mark.parametrize("taken", ["specs/pipelines/moon.yaml", "specs/taxonomy/moon/knowledge/moon/qna.yaml"])

@@ -90,7 +90,7 @@ def test_notation_does_not_change_the_plan() -> None:
     train, rest = rest.split("  evaluate:\n")
     evaluate, publish = rest.split("  publish:\n")
     SPEC.write_text(f"# A comment.\n{head}  publish:\n{publish}\n  evaluate:\n{evaluate}  train:\n{train}")
-    edit("5e-4", "0.0005")
+    edit("learning_rate: 0.0005", "learning_rate: 5e-4")
     edit("num_epochs: 3", "num_epochs: +3   # three")
     edit("algorithm: lora_sft", 'algorithm: "lora_sft"')
     after = plan()
@@ -123,7 +123,7 @@ def test_cache_keys_are_the_same_on_every_platform() -> None:
         ("      nodes: 2", "      memory_gib: 3", set()),
         ("description: Teach", "description: Learn", {"publish"}),
         ("    num_epochs: 3", "    num_epochs: 3\n    lora_r: 16", set()),
-        ("    num_epochs: 3", "    num_epochs: 3\n    checkpoint_at_epoch: true", set()),
+        ("    num_epochs: 3", "    num_epochs: 3\n    checkpoint_at_epoch: true", {"train", "evaluate-tuned", "publish"}),
         ("    max_tokens: 80", "    max_tokens: 80\n    request_timeout_seconds: 5.0", set()),
     ],
 )
@@ -139,7 +139,8 @@ def test_model_behind_a_link_is_known_by_what_the_link_leads_to(repo: Path) -> N
     (repo / "weights").write_text("1")
     (model / "weights").symlink_to(repo / "weights")
     edit(str(plan().step("train").inputs["model"].uri), f"file://{model}")
-    edit(f"serve:\n        location: file://{model}", "serve:\n        location: file:///teacher.gguf")
+    (repo / "teacher.gguf").write_text("1")
+    edit(f"serve:\n        location: file://{model}", f"serve:\n        location: file://{repo}/teacher.gguf")
     before = plan()
     (repo / "weights").write_text("22")
     assert "train" in changed(before, plan())
@@ -147,7 +148,7 @@ def test_model_behind_a_link_is_known_by_what_the_link_leads_to(repo: Path) -> N
 
 def test_spec_for_a_cluster_is_good_though_this_machine_cannot_run_it() -> None:
     edit("      nodes: 2", "      nodes: 2\n      accelerators: 2\n      accelerator: h100")
-    assert validate_paths([SPEC]) == 1
+    assert validate_paths([SPEC]) == (1, ())
     assert plan("example-cluster").step("train").resources.accelerators == 2
     with pytest.raises(SpecError):
         plan()
@@ -175,7 +176,8 @@ def test_folder_as_base_model_is_known_by_its_files(repo: Path) -> None:
     model.mkdir()
     (model / "weights").write_text("1")
     edit(str(plan().step("train").inputs["model"].uri), f"file://{model}")
-    edit(f"serve:\n        location: file://{model}", "serve:\n        location: file:///teacher.gguf")
+    (repo / "teacher.gguf").write_text("1")
+    edit(f"serve:\n        location: file://{model}", f"serve:\n        location: file://{repo}/teacher.gguf")
     before = plan()
     assert changed(before, plan()) == set()
     (model / "weights").write_text("22")
@@ -227,10 +229,41 @@ def test_only_accelerator_of_a_platform_need_not_be_named() -> None:
 def test_wrong_kind_of_file_and_unknown_platform() -> None:
     with pytest.raises(UsageError, match="is a Platform; give the file of a Pipeline"):
         load_plan(Path("specs/platforms/local.yaml"), LOCAL)
+    with pytest.raises(UsageError, match="is a GenerationPipeline; give the file of a Pipeline"):
+        load_plan(Path("specs/generation/two-questions.yaml"), LOCAL)
     with pytest.raises(UsageError, match="is a Pipeline; give the name or file of a Platform"):
         load_platform("specs/pipelines/quickstart.yaml", Path.cwd())
-    with pytest.raises(UsageError, match="known: example-cluster, local"):
+    with pytest.raises(UsageError, match="known: example-cluster, local, workstation"):
         load_platform("nowhere", Path.cwd())
+
+
+def test_partial_spec_is_checked_but_not_planned() -> None:
+    base = Path("specs/bases/team.yaml")
+    assert validate_paths([base]) == (1, ())
+    with pytest.raises(UsageError, match=r"is only there to be extended \('partial: true'\); give a spec that extends it"):
+        load_plan(base, LOCAL)
+    edit("samples_per_seed: 30", 'samples_per_sed: 30\n    max_tokens: "many"', base)
+    with pytest.raises(SpecError) as caught:
+        load_plan(base, LOCAL)
+    assert [found.rule for found in caught.value.diagnostics] == ["unknown-key", "wrong-type"]
+
+
+def test_partial_spec_may_leave_to_others_what_its_keys_need() -> None:
+    path = Path("specs/bases/new.yaml")
+    head = "apiVersion: hubc/v1\nkind: Pipeline\npartial: true\n"
+    path.write_text(head + "spec: {train: {keep: best}, publish: {title: T}, taxonomy: {}, matrix: {fields: {}}}\n")
+    assert validate_paths([path]) == (1, ())
+    path.write_text(head + "spec: {evaluate: {gates: [{metric: held_out.f1}], suites: []}, train: {phases: [{}]}}\n")
+    with pytest.raises(SpecError) as caught:
+        validate_paths([path])
+    assert len(caught.value.diagnostics) == 3, "lists are replaced whole, so what they hold is complete"
+
+
+def test_platform_that_extends_another() -> None:
+    platform = load_platform("workstation", Path.cwd())
+    assert (platform.spec.limits.nodes, platform.spec.limits.timeout_minutes) == (8, 120)
+    assert platform.spec.local is not None
+    assert platform.spec.local.parallel_steps == 1
 
 
 def test_request_names_inputs_and_outputs_below_the_storage_root() -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubc.errors import SpecError
+from hubc.positions import MAX_EXCERPT, Location
 from hubc.source import MAX_DEPTH, MAX_NODES, parse_text
 from hubc.spec.document import read_spec
 
@@ -107,17 +108,111 @@ def test_nesting_and_size_at_the_limit() -> None:
         parse_text(f"a: [{'x,' * (MAX_NODES - 2)}]", "f")
 
 
+@pytest.mark.parametrize(
+    ("text", "rule", "place", "length", "excerpt"),
+    [
+        ("a: 1\n\tb: 2\n", "yaml-syntax", (2, 1), 1, "\tb: 2"),
+        ("a:\n-\tb: 1\n", "yaml-syntax", (2, 2), 1, "-\tb: 1"),
+        ("a: |\n\tb\n", "yaml-syntax", (2, 1), 1, "\tb"),
+        ("a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> x\n", "yaml-merge-conflict", (2, 1), 12, "<<<<<<< HEAD"),
+        ("a: 1\r\n||||||| 1f2e3d\r\nb: 2\r\n", "yaml-merge-conflict", (2, 1), 14, "||||||| 1f2e3d"),
+        ("{a: 1,\n=======\nb: 2}\n", "yaml-merge-conflict", (2, 1), 7, "======="),
+        ("%YAML 1.1\n---\na: 1\n", "yaml-syntax", (1, 1), 9, "%YAML 1.1"),
+        ("a: 1\n--- # next\nb: 2\n", "yaml-several-documents", (2, 1), 3, "--- # next"),
+        ("a: 1\nbcd:  2\n'bcd': 3\n", "yaml-duplicate-key", (3, 1), 5, "'bcd': 3"),
+        ("a: [1, *bcd]\n", "yaml-anchor", (1, 8), 4, "a: [1, *bcd]"),
+        ("a: &b [*b]\n", "yaml-anchor", (1, 8), 2, "a: &b [*b]"),
+        ("a:  .inf  # much\n", "yaml-number", (1, 5), 4, "a:  .inf  # much"),
+        ("<<: *a\n", "yaml-merge-key", (1, 1), 2, "<<: *a"),
+        ("a: [\n\n\n", "yaml-syntax", (1, 5), 1, "a: ["),
+        ("a: b\0c\n", "yaml-character", (1, 5), 1, "a: b\0c"),
+        ("# nothing\n", "yaml-not-a-mapping", (1, 1), 1, ""),
+        ("- a\n", "yaml-not-a-mapping", (1, 1), 1, ""),
+    ],
+)
+def test_faults_show_their_line(text: str, rule: str, place: tuple[int, int], length: int, excerpt: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_text(text, "f")
+    found = caught.value.diagnostics[0]
+    assert (found.rule, (found.line, found.column), found.length, found.excerpt) == (rule, place, length, excerpt)
+
+
+@pytest.mark.parametrize(
+    ("location", "key", "marked"),
+    [
+        (("model",), True, "model"),
+        (("model",), False, "'x'"),
+        (("text",), False, "a b"),
+        (("text",), True, '"text"'),
+        (("block",), False, "|"),
+        (("flow",), False, "&x {k: [1, 2]}"),
+        (("flow", "k"), False, "[1, 2]"),
+        (("list",), False, "- one: 1"),
+        (("list", 0, "one"), False, "1"),
+        (("list", 0, "two"), False, "[3,"),
+        (("list", 0, "none"), False, "one: 1"),
+        (("empty",), False, " "),
+        (("alias",), False, "*x"),
+        (("alias", "k", 0), False, "alias"),
+    ],
+)
+def test_what_is_marked_in_a_line(location: Location, key: bool, marked: str) -> None:
+    text = (
+        "model: 'x' # note\n\"text\":   a b\n  c\nblock: |  # note\n  d\nflow: &x {k: [1, 2]}\n"
+        "list:\n- one: 1 # note\n  two: [3, # note\n  4]\nempty: \nalias: *x\n"
+    )
+    source = parse_text(text, "f")
+    found = source.diagnostic(location, "unknown-key", "message", "help", key=key)
+    assert found.excerpt == text.split("\n")[found.line - 1]
+    assert found.excerpt[found.column - 1 :][: found.length] == marked
+
+
+def test_long_line_shows_its_start() -> None:
+    source = parse_text(f"{{a: {'x' * 500}, b: 1}}", "f")
+    first, second = (source.diagnostic((key,), "unknown-key", "m", "h") for key in "ab")
+    assert (first.column, first.length, len(first.excerpt)) == (5, MAX_EXCERPT - 4, MAX_EXCERPT)
+    assert (second.column, second.length, second.excerpt) == (510, 1, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{token: hf_" + "a" * 40 + ", b: 1}",
+        "{b: 1, padding: " + "x" * 170 + ", token: hf_" + "a" * 40 + "}",
+    ],
+)
+def test_excerpt_holds_no_credential(line: str) -> None:
+    found = parse_text(line, "f").diagnostic(("b",), "unknown-key", "m", "h", key=True)
+    assert found.excerpt
+    assert "aaa" not in found.excerpt
+    assert len(found.excerpt) == min(len(line), MAX_EXCERPT)
+
+
+def test_excerpt_of_what_is_secret_by_its_place() -> None:
+    source = parse_text("key:\n  - 'not to be seen'\n", "f")
+    assert source.diagnostic(("key", 0), "secret-literal", "m", "h").excerpt == "  - " + "*" * 16
+
+
+def test_lines_of_a_private_key_are_not_shown() -> None:
+    text = "a: |\n  -----BEGIN PRIVATE KEY-----\n  c2VjcmV0\n c2VjcmV0: [\n"
+    with pytest.raises(SpecError) as caught:
+        parse_text(text, "f")
+    assert [found.excerpt for found in caught.value.diagnostics] == [""]
+
+
 def check(text: str) -> None:
     """Hold that `text` is a spec or has faults, every one at a place in the text."""
     try:
         source = parse_text(text, "f")
         read_spec(source)
     except SpecError as error:
-        lines = text.split("\n")
+        lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
         assert error.diagnostics
         for found in error.diagnostics:
             assert 1 <= found.line <= len(lines)
             assert 1 <= found.column <= len(lines[found.line - 1]) + 1
+            assert 1 <= found.length <= max(1, len(lines[found.line - 1]) - found.column + 1)
+            assert len(found.excerpt) in (0, min(MAX_EXCERPT, len(lines[found.line - 1].removesuffix("\r"))))
             assert found.message
             assert found.help
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hubc.errors import SpecError
+from hubc.extends import load
 from hubc.source import MAX_BYTES
 from hubc.workspace import LOCAL, load_plan, validate_paths
 
@@ -57,7 +58,7 @@ def test_text_that_is_not_utf_8() -> None:
 def test_byte_order_mark_and_crlf_are_harmless() -> None:
     text = QUICKSTART.read_text()
     QUICKSTART.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    assert validate_paths([QUICKSTART]) == 1
+    assert validate_paths([QUICKSTART])[0] == 1
 
 
 @pytest.mark.usefixtures("repo")
@@ -70,6 +71,41 @@ def test_file_that_is_too_large() -> None:
 def test_pipe_is_not_read() -> None:
     os.mkfifo("pipe.yaml")
     assert faults(Path("pipe.yaml")) == [("pipe.yaml", 1, "unreadable-file", "this is not a regular file")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "message"),
+    [
+        ("", "yaml-not-a-mapping", "the file is empty"),
+        ("# nothing yet\n", "yaml-not-a-mapping", "the file is empty"),
+        ("just text\n", "yaml-not-a-mapping", "the file holds no mapping"),
+        ("a: 1\n---\nb: 2\n", "yaml-several-documents", "a second document starts here"),
+        ("a:\n\tb: 1\n", "yaml-syntax", "a tab indents this line"),
+        ("a: 1\n>>>>>>> theirs\n", "yaml-merge-conflict", "a merge conflict starts here"),
+        ("a: 1\nb: 2\na: 3\n", "yaml-duplicate-key", "this key is already used on line 1"),
+    ],
+)
+@pytest.mark.usefixtures("repo")
+def test_file_that_says_nothing_or_two_things(text: str, rule: str, message: str) -> None:
+    QUICKSTART.write_text(text)
+    assert [found[2:] for found in faults(QUICKSTART)] == [(rule, message)]
+
+
+def test_folder_is_no_file(repo: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_plan(Path("specs"), LOCAL)
+    assert [found.message for found in caught.value.diagnostics] == ["this is a folder"]
+
+
+def test_spec_in_a_folder_that_links_out_of_the_repository(repo: Path) -> None:
+    outside = repo.parent / "outside"
+    outside.mkdir()
+    (outside / "spec.yaml").write_text("password: hunter2\n")
+    Path("specs/linked").symlink_to(outside)
+    with pytest.raises(SpecError) as caught:
+        load(Path("specs/linked/spec.yaml"), repo)
+    (found,) = caught.value.diagnostics
+    assert (found.rule, found.excerpt) == ("path-outside-repository", "")
 
 
 def test_link_to_a_spec_is_not_read(repo: Path) -> None:
@@ -118,7 +154,7 @@ def test_base_model_folder_is_bounded(repo: Path) -> None:
     text = QUICKSTART.read_text()
     spec = "pypi://" + text.split("pypi://", 1)[1].split("\n", 1)[0]
     QUICKSTART.write_text(text.replace(spec, f"file://{models}", 1))
-    assert validate_paths([QUICKSTART]) == 1
+    assert validate_paths([QUICKSTART])[0] == 1
     for number in range(10_001):
         (models / str(number)).touch()
     (found,) = faults(QUICKSTART)

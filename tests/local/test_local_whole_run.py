@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MORE = """\
   train: {num_epochs: 2, effective_batch_size: 4, learning_rate: 1e-2, resources: {nodes: 2}}
-  evaluate: {max_new_tokens: 4}
+  evaluate: {suites: [{suite: held_out, max_new_tokens: 4}]}
   publish: {location: published/small, license: Apache-2.0}
 """
 STEPS = ["generate", "evaluate-base", "train", "evaluate-tuned", "publish"]
@@ -113,10 +113,10 @@ def test_report(story: Story) -> None:
     data = story.project.json("report", story.runs[1])
     assert list(data["results"]) == STEPS
     assert data["run"]["state"] == "succeeded"
-    comparison = data["evaluation"]["comparison"]["overall"]
+    comparison = data["evaluations"]["evaluate-tuned"]["comparison"]["groups"]["overall"]["changes"]
     # The tuned model is said to be better if, and only if, it was measured.
     assert (comparison["nll"]["verdict"] == "improved") == (comparison["nll"]["tuned"] < comparison["nll"]["base"] - 0.01)
-    assert len(data["loss"]) == data["results"]["train"]["metrics"]["steps"]
+    assert len(data["trainings"]["train"]["loss"]) == data["results"]["train"]["metrics"]["steps"]
 
 
 def test_published_folder(story: Story) -> None:
@@ -150,10 +150,11 @@ def test_plan_after_a_change_of_evaluation(story: Story) -> None:
         "evaluate-tuned": "run",
         "publish": "run",
     }
-    assert decisions["train"] == {"action": "reuse", "reason": f"unchanged since {story.runs[1]}", "run": story.runs[1]}
-    assert decisions["evaluate-base"]["reason"] == f"changed since {story.runs[0]}: max_new_tokens 4 -> 3"
+    trained = {name: decisions["train"][name] for name in ("action", "reason", "run", "changes")}
+    assert trained == {"action": "reuse", "reason": f"unchanged since {story.runs[1]}", "run": story.runs[1], "changes": []}
+    assert decisions["evaluate-base"]["reason"] == f"changed since {story.runs[0]}: suite.max_new_tokens 4 -> 3"
     assert decisions["evaluate-tuned"]["reason"] == (
-        f"changed since {story.runs[1]}: input 'baseline'; max_new_tokens 4 -> 3"
+        f"changed since {story.runs[1]}: suite.max_new_tokens 4 -> 3; input 'baseline'"
     )
     assert decisions["publish"]["reason"] == f"changed since {story.runs[1]}: input 'evaluation'"
     assert "To run: evaluate-base, evaluate-tuned, publish. To reuse: 2." in story.plan_text

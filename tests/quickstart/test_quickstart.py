@@ -55,11 +55,12 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def test_tuned_model_is_measured_better_on_held_out_questions(first: dict[str, Any]) -> None:
-    overall = first["evaluation"]["comparison"]["overall"]
+    overall = first["evaluations"]["evaluate-tuned"]["comparison"]["groups"]["overall"]
     assert overall["num_questions"] == 15
-    assert overall["nll"]["tuned"] < overall["nll"]["base"]
-    assert overall["nll"]["verdict"] == "improved"
-    assert first["loss"][-1] < first["loss"][0]
+    assert overall["changes"]["nll"]["tuned"] < overall["changes"]["nll"]["base"]
+    assert overall["changes"]["nll"]["verdict"] == "improved"
+    loss = first["trainings"]["train"]["loss"]
+    assert loss[-1] < loss[0]
 
 
 def test_human_written_pairs_never_enter_training(first: dict[str, Any], clone: Path) -> None:
@@ -83,7 +84,7 @@ def test_published_folder_loads_and_answers(first: dict[str, Any], clone: Path) 
     output = model.generate(**inputs, max_new_tokens=8, do_sample=False)
     assert output.shape[1] > inputs["input_ids"].shape[1]
     card = (folder / "README.md").read_text(encoding="utf-8")
-    overall = first["evaluation"]["comparison"]["overall"]["nll"]
+    overall = first["evaluations"]["evaluate-tuned"]["comparison"]["groups"]["overall"]["changes"]["nll"]
     assert f"| {overall['base']:.3f} | {overall['tuned']:.3f} | improved |" in card
     assert (folder / "loss_curve.png").read_bytes().startswith(b"\x89PNG")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hub_steps.generate.prompt import Task, tasks
+from hub_steps.generate.built_in import SIMPLE
+from hub_steps.generate.prompt import Task, subjects
 from hub_steps.parameters import GenerateParameters
 from hub_steps.taxonomy import KnowledgeLeaf
 
@@ -59,5 +60,7 @@ def good_reply(context: str) -> str:
 
 
 def planned(parameters: dict[str, Any]) -> list[Task]:
-    """Return the requests that a generate step with these parameters sends."""
-    return tasks({NAME: KnowledgeLeaf.model_validate(LEAF)}, GenerateParameters.model_validate_json(json.dumps(parameters)))
+    """Return the requests that a generate step with these parameters and the simple pipeline sends."""
+    leaves = {NAME: KnowledgeLeaf.model_validate(LEAF)}
+    told = GenerateParameters.model_validate_json(json.dumps(parameters))
+    return [subject.task(SIMPLE.stages[0], {}) for subject in subjects(leaves, told, {})]

@@ -39,11 +39,11 @@ def changed(path: Path, **changes: Any) -> None:
 
 BAD = {
     "extra": ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
-    "no-kind": ({"kind": "bake"}, "kind: Input should be 'generate', 'train', 'evaluate' or 'publish'"),
+    "no-kind": ({"kind": "bake"}, "kind: Input should be 'fetch', 'generate', "),
     "other-kind": ({"kind": "evaluate", "parameters": {}}, "it asks for 'evaluate', not 'generate'"),
     "parameter": ({"parameters": {**ENDPOINT, "sample": 1}}, "sample: Extra inputs are not permitted"),
     "value": ({"parameters": {**ENDPOINT, "temperature": "hot"}}, "temperature: Input should be a valid number"),
-    "one-of": ({"parameters": {"teacher": {}}}, "teacher: a teacher needs exactly one of 'serve' and 'endpoint'"),
+    "one-of": ({"parameters": {"teacher": {}}}, "teacher: exactly one of 'serve' and 'endpoint' is needed"),
     "no-input": ({"inputs": {}}, "it has no input 'taxonomy'"),
     "no-leaves": ({"inputs": {"taxonomy": {"key": "1", "documents": {}}}}, "the taxonomy has no leaves"),
     "bad-leaf": (

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from steprun import IDENTITY, Done, files, result, run, write_request
 
-from hub_steps.evaluate.report import Answer, Evaluation, compare, figures
+from hub_steps.evaluate.compare import compare
+from hub_steps.evaluate.report import Answer, Evaluation, Figures, read_evaluation, summarize
 from hub_steps.files import file_entry
-from hub_steps.parameters import EvaluateParameters
+from hub_steps.gate.report import GateResult, GatesReport
+from hub_steps.parameters import Gate
+from hub_steps.parameters.evaluate import HeldOut, LmEval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,18 +31,36 @@ WEIGHTS = {"model.safetensors": b"\0weights", "config.json": b"{}", "tokenizer.j
 def evaluation() -> Evaluation:
     """Two leaves, of which one improves and one does not."""
 
-    def answers(likelihoods: list[float], scores: list[float]) -> tuple[Answer, ...]:
-        return tuple(
-            Answer(leaf=leaf, question=f"q{place}", reference="r", answer="a", nll=nll, num_tokens=10, f1=score)
-            for place, (leaf, nll, score) in enumerate(zip(("moon", "moon", "sea"), likelihoods, scores, strict=True))
+    def made(model: str, likelihoods: list[float], scores: list[float]) -> Evaluation:
+        answers = tuple(
+            Answer(group=leaf, question=f"q{place}", reference="r", answer="a", scores={"nll": nll, "f1": f1}, num_tokens=10)
+            for place, (leaf, nll, f1) in enumerate(zip(("moon", "moon", "sea"), likelihoods, scores, strict=True))
         )
+        metrics = ("nll", "f1")
+        return Evaluation(suite="held_out", name="held_out", model=model, metrics=metrics, lower_is_better=("nll",),
+                          figures=summarize(answers, metrics), answers=answers)  # fmt: skip
 
-    base = answers([30.0, 40.0, 20.0], [0.1, 0.2, 0.5])
-    tuned = answers([10.0, 41.0, 20.0], [0.9, 0.2, 0.4])
-    before = Evaluation(model="base", answers=base, figures=figures(base))
-    return Evaluation(
-        model="tuned", answers=tuned, figures=figures(tuned), comparison=compare(before, tuned, EvaluateParameters())
-    )
+    tuned = made("tuned", [1.0, 4.1, 2.0], [0.9, 0.2, 0.4])
+    base = made("base", [3.0, 4.0, 2.0], [0.1, 0.2, 0.5])
+    return tuned.model_copy(update={"comparison": compare(base, tuned, HeldOut())})
+
+
+def tasks() -> Evaluation:
+    """Two tasks of the harness with metrics of their own."""
+
+    def made(accuracy: float, perplexity: float) -> Evaluation:
+        groups = {
+            "arc|easy": Figures(num_questions=8, values={"acc": accuracy}, stderr={"acc": 0.1}, questions="a"),
+            "wiki": Figures(num_questions=2, values={"perplexity": perplexity}, questions="w"),
+        }
+        flat = {"arc|easy.acc": accuracy, "wiki.perplexity": perplexity}
+        overall = Figures(num_questions=10, values=flat, stderr={"arc|easy.acc": 0.1}, questions="all")
+        return Evaluation(suite="lm_eval", name="harness", model="m", metrics=tuple(flat),
+                          figures={**groups, "overall": overall})  # fmt: skip
+
+    tuned = made(0.5, 10.0)
+    suite = LmEval(suite="lm_eval", tasks=("arc",))
+    return tuned.model_copy(update={"comparison": compare(made(0.25, 9.0), tuned, suite)})
 
 
 class Shop:
@@ -57,14 +78,15 @@ class Shop:
         (self.outputs["training"] / "loss_curve.png").write_bytes(b"\x89PNG")
         made = [path for path in self.outputs["training"].rglob("*") if path.is_file()]
         entries = [file_entry(path, str(path.relative_to(self.outputs["training"]))).model_dump() for path in made]
-        self._mark("training", {"model": "hf://org/base@1"}, entries)
+        self.mark("training", {"model": "hf://org/base@1"}, entries)
         self.outputs["generation"].mkdir()
         entry = {"path": "train.jsonl", "size": 1, "sha256": "d" * 64, "modified_ns": 1}
-        self._mark("generation", {"taxonomy": "7" * 64}, [entry])
+        self.mark("generation", {"taxonomy": "7" * 64}, [entry])
         self.outputs["evaluation"].mkdir()
         (self.outputs["evaluation"] / "evaluation.json").write_text(evaluation().model_dump_json())
 
-    def _mark(self, name: str, inputs: dict[str, str], entries: list[dict[str, Any]]) -> None:
+    def mark(self, name: str, inputs: dict[str, str], entries: list[dict[str, Any]]) -> None:
+        """Write the completion marker of an output."""
         marker = {
             "kind": "train", "step": name, "key": "k", "material": {"inputs": inputs}, "run": "r", "started_at": 1,
             "finished_at": 2, "summary": "", "metrics": {}, "files": entries, "packages": {"hubc": "0.1", name: "1.0"},
@@ -104,7 +126,8 @@ def test_published_folder(shop: Shop, golden: Callable[[Path, str], None]) -> No
     done = shop.publish()
     assert (done.code, done.stderr) == (0, "")
     found = files(shop.target)
-    assert set(found) == {*WEIGHTS, "README.md", "loss_curve.png", "provenance.json", "CHANGELOG.md"}
+    made = {"README.md", "loss_curve.png", "provenance.json", "CHANGELOG.md", "evaluation.json"}
+    assert set(found) == {*WEIGHTS, *made}
     assert all(found[name] == content for name, content in WEIGHTS.items())
     golden(GOLDEN / "card.md", found["README.md"].decode())
     golden(GOLDEN / "changelog.md", re.sub(r"\d{4}-\d\d-\d\d", "DATE", found["CHANGELOG.md"].decode()))
@@ -118,6 +141,93 @@ def test_published_folder(shop: Shop, golden: Callable[[Path, str], None]) -> No
         str(shop.target / name): sha256(data).hexdigest() for name, data in found.items()
     }
     assert marker["metrics"]["location"] == shop.target.as_uri()
+
+
+def test_published_folder_of_a_pipeline_with_everything(shop: Shop, golden: Callable[[Path, str], None]) -> None:
+    shop.outputs |= {name: shop.folder / name for name in ("evaluation.harness", "gate", "mix")}
+    for name in ("evaluation.harness", "gate", "mix"):
+        shop.outputs[name].mkdir()
+    (shop.outputs["evaluation.harness"] / "evaluation.json").write_text(tasks().model_dump_json())
+    gate = Gate(metric="held_out.f1", min=0.4)
+    told = GateResult(gate=gate, passed=True, value=0.5, told="held_out.f1 is 0.5; wanted: at least 0.4")
+    (shop.outputs["gate"] / "gates.json").write_text(GatesReport(gates=(told,)).model_dump_json())
+    recipe = {"rows": 12, "sources": {"generated": {"location": None, "rows": 9, "rows_used": 9, "sha256": "a" * 64},
+              "skills": {"location": "specs/skills.jsonl", "rows": 30, "rows_used": 3, "sha256": "b" * 64}}}  # fmt: skip
+    (shop.outputs["mix"] / "recipe.json").write_text(json.dumps(recipe))
+    shop.mark("mix", {}, [{"path": "train.jsonl", "size": 1, "sha256": "e" * 64, "modified_ns": 1}])
+    done = shop.publish(version="2.1", intended_use="Questions about animals.")
+    assert (done.code, done.stderr) == (0, "")
+    golden(GOLDEN / "card_everything.md", (shop.target / "README.md").read_text())
+    log = (shop.target / "CHANGELOG.md").read_text()
+    golden(GOLDEN / "changelog_everything.md", re.sub(r"\d{4}-\d\d-\d\d|release \S+|[0-9a-f]{16}", "…", log))
+    told = json.loads((shop.target / "provenance.json").read_text())
+    assert (told["version"], told["training_data"], told["recipe"]) == ("2.1", "e" * 64, recipe)
+    assert told["gates"][0]["value"] == 0.5
+    assert set(told["steps"]) == {*shop.outputs, "about"}
+    assert {path.name for path in shop.target.glob("evaluation*")} == {"evaluation.json", "evaluation.harness.json"}
+    for name in ("evaluation.json", "evaluation.harness.json"):
+        assert read_evaluation(shop.target / name).answers == ()
+
+
+def test_published_folder_of_a_pipeline_with_little(shop: Shop) -> None:
+    for name in ("generation", "evaluation"):
+        del shop.outputs[name]
+    shop.drop("loss_curve.png")
+    assert shop.publish().code == 0
+    assert set(files(shop.target)) == {*WEIGHTS, "README.md", "provenance.json", "CHANGELOG.md"}
+    card = (shop.target / "README.md").read_text()
+    assert "Evaluation" not in card
+    assert "loss_curve" not in card
+    assert "taxonomy" not in card
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        ({"location": "s3://bucket/model"}, "this version of hubc cannot publish to s3:// yet; give a folder as 'location'"),
+        (
+            {"huggingface": {"repository": "a/b", "token": {"secret": "hf", "key": "token"}}},
+            "this version of hubc cannot publish to the Hugging Face Hub yet; give only a folder as 'location'",
+        ),
+        (
+            {"github": {"repository": "a/b", "token": {"secret": "gh", "key": "token"}}},
+            "this version of hubc cannot publish to GitHub yet; give only a folder as 'location'",
+        ),
+    ],
+)
+def test_targets_of_later_versions(parameters: dict[str, Any], wanted: str, shop: Shop) -> None:
+    done = shop.publish(**parameters)
+    assert (done.code, done.error) == (2, wanted)
+    assert not shop.target.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("gate/gates.json", "{}", "cannot read {}: gates: Field required"),
+        ("gate/gates.json", None, "cannot read {}: "),
+        (
+            "gate/gates.json",
+            GatesReport(
+                gates=(GateResult(gate=Gate(metric="a.b", min=1), passed=False, value=0, told="a.b is 0"),)
+            ).model_dump_json(),
+            "cannot publish a model that did not pass its gates: a.b is 0",
+        ),
+        ("mix/recipe.json", "[]", "cannot read {}: it names no sources"),
+        ("mix/recipe.json", None, "cannot read {}: "),
+    ],
+)
+def test_further_inputs_that_are_not_whole(name: str, content: str | None, wanted: str, shop: Shop) -> None:
+    path = shop.folder / name
+    shop.outputs[path.parent.name] = path.parent
+    path.parent.mkdir()
+    shop.mark(path.parent.name, {}, [])
+    if content is not None:
+        path.write_text(content)
+    done = shop.publish()
+    assert done.code == 1
+    assert done.error.startswith(wanted.format(path))
+    assert not shop.target.exists()
 
 
 def test_everyone_may_read_what_is_published(shop: Shop) -> None:
@@ -253,7 +363,7 @@ def test_half_done_replacement_is_brought_back(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "wanted"),
     [
-        ("evaluation/evaluation.json", "{}", "cannot read {}: model: Field required"),
+        ("evaluation/evaluation.json", "{}", "cannot read {}: metrics: Field required"),
         ("evaluation/evaluation.json", None, "cannot read {}: "),
         ("training/result.json", "{", "cannot read {}: "),
         ("generation/result.json", None, "cannot read {}: "),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import animals
 import pytest
 from steprun import Done, files, finish, result, rows, run, start
-from trainrun import STEPS, conversation, data, train_request, write_data
+from trainrun import STEPS, data, job, only_process, train_request, write_data
 
 from hub_steps.contract import StepError
+from hub_steps.models.load import load_tokenizer
+from hub_steps.parameters import TrainStepParameters
 from hub_steps.train.checkpoints import last_checkpoint, remove_halves
 
 if TYPE_CHECKING:
@@ -24,9 +26,13 @@ if TYPE_CHECKING:
 def test_outputs(nodes: str, trained: dict[str, tuple[Path, list[Done]]]) -> None:
     output, ended = trained[nodes]
     assert [done.code for done in ended] == [0] * len(ended), ended
-    assert {"adapter", "model", "metrics.jsonl", "loss_curve.png", "result.json"} == {path.name for path in output.iterdir()}
+    made = {"adapter", "checkpoints", "model", "metrics.jsonl", "loss_curve.png", "result.json"}
+    assert made == {path.name for path in output.iterdir()}
+    assert [path.name for path in (output / "checkpoints").iterdir()] == [f"checkpoint-{STEPS}"]
     assert not output.with_name("out.partial").exists()
     for name in files(output):
+        if name.startswith("checkpoints/"):
+            continue
         assert name.endswith((".safetensors", ".json", ".jsonl", ".jinja", ".png", ".md")), name
     for done in ended:
         assert "Traceback" not in done.stderr
@@ -47,9 +53,11 @@ def test_metrics(nodes: str, trained: dict[str, tuple[Path, list[Done]]]) -> Non
     assert max(row["learning_rate"] for row in history) == pytest.approx(5e-3)
     assert history[-1]["loss"] < history[0]["loss"] - 0.5
     found = result(output)
+    measured = {name: found["metrics"].pop(name) for name in ("tokens_per_second", "peak_memory_bytes", "wall_seconds")}
+    assert all(value > 0 for value in measured.values())
     assert found["metrics"] == {
-        "samples": 15, "too_long": 1, "steps": STEPS, "first_loss": history[0]["loss"], "last_loss": history[-1]["loss"],
-        "tokens_per_second": found["metrics"]["tokens_per_second"],
+        "samples": 15, "too_long": 1, "trainable_parameters": 32768,
+        "steps": STEPS, "first_loss": history[0]["loss"], "last_loss": history[-1]["loss"],
     }  # fmt: skip
     assert found["summary"].startswith(f"15 samples, {STEPS} steps, loss ")
 
@@ -97,7 +105,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, 
         "no-model": start("train", train_request(folder / "c", folder / "nowhere", sample)),
         "no-config": start("train", train_request(folder / "d", folder, sample)),
         "no-data": start("train", train_request(folder / "e", model, folder / "nowhere")),
-        "diverged": start("train", train_request(folder / "f", model, sample, learning_rate=1e30, max_grad_norm=1e30)),
+        "diverged": start("train", train_request(folder / "f", model, sample, lora_alpha=10**42)),
     }
     return {case: finish(process) for case, process in running.items()}
 
@@ -119,83 +127,53 @@ def test_training_that_cannot_be_done(case: str, wanted: str, refused: dict[str,
     assert wanted in done.error
 
 
-@pytest.fixture
-def job(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the launcher gives it to a training process."""
-    from hub_steps.train.job import JOB_FILE, Job
-
-    for name, value in {"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "-1"}.items():
-        monkeypatch.setenv(name, value)
-    wanted = {"model": str(model), "data": str(data(tmp_path)), "output": str(tmp_path / "out"), "parameters": {}}
-    (tmp_path / JOB_FILE).write_text(Job.model_validate_json(json.dumps(wanted)).model_dump_json())
-    return tmp_path
-
-
-def fault(job: Path) -> tuple[int, str]:
+def fault(folder: Path, rows: Path, model: Path, **parameters: Any) -> tuple[int, str]:
     """Return what a training process leaves for its launcher."""
     from hub_steps.train import worker
-    from hub_steps.train.job import FAULT_FILE
+    from hub_steps.train.job import FAULT_FILE, JOB_FILE
 
-    assert worker.main(job) == 1
-    left = json.loads((job / FAULT_FILE).read_text())
+    (folder / JOB_FILE).write_text(job(folder, model, rows, **parameters).model_dump_json())
+    with only_process():
+        assert worker.main(folder) == 1
+    left = json.loads((folder / FAULT_FILE).read_text())
     return left["exit_code"], left["message"]
 
 
-def test_batch_that_cannot_be_shared_out(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "3")
-    assert fault(job) == (1, "effective_batch_size 8 is not divisible by 3 processes")
+def test_batch_that_cannot_be_shared_out(tmp_path: Path, model: Path) -> None:
+    from hub_steps.train.data import read_data
+    from hub_steps.train.trainer import trainer_arguments
+
+    parameters = TrainStepParameters()
+    rows = read_data(data(tmp_path), load_tokenizer(model), parameters)
+    with pytest.raises(StepError, match="effective_batch_size 8 is not divisible by 3 processes"):
+        trainer_arguments(parameters, rows, tmp_path, 3)
 
 
-def test_model_without_a_chat_template(job: Path, model: Path) -> None:
-    bare = shutil.copytree(model, job / "bare")
+def test_model_without_a_chat_template(tmp_path: Path, model: Path) -> None:
+    bare = shutil.copytree(model, tmp_path / "bare")
     (bare / "chat_template.jinja").unlink()
-    path = job / "job.json"
-    path.write_text(path.read_text().replace(str(model), str(bare)))
-    assert fault(job) == (1, f"the tokenizer in {bare} has no chat template; use an instruction-tuned base model")
+    wanted = f"the tokenizer in {bare} has no chat template; use an instruction-tuned base model"
+    assert fault(tmp_path, data(tmp_path), bare) == (1, wanted)
 
 
 @pytest.mark.parametrize(
-    ("line", "wanted"),
+    ("parameters", "wanted"),
     [
-        (b'{"messages": []}', "messages: List should have at least 1 item after validation, not 0"),
-        (b'{"text": "hello"}', "messages: Field required"),
-        (
-            b'{"messages": [{"role": "boss", "content": ""}]}',
-            "messages.0.role: Input should be 'system', 'user' or 'assistant'",
-        ),
-        (b'{"messages": [{"role": "user", "content": "a"}]}', "no turn of an assistant to learn from"),
-        (b'{"messages": [{"role": "assistant", "content": "a"}]}', "the conversation starts with an assistant's turn"),
-        (b"[1]", "Input should be a valid dictionary or instance of Conversation"),
-        (b"{", "Expecting property name"),
-        (b"", "Expecting value"),
-        (b'"\xff"', "'utf-8' codec can't decode"),
-        (b"[" * 100_000, "maximum recursion depth exceeded"),
+        ({"precision": "fp16"}, "precision fp16 needs an accelerator; without one, use bf16 or fp32"),
+        ({"use_liger": True}, "use_liger needs an accelerator: Liger kernels do not run on a CPU"),
+        ({"attention": "flash_attention_2"}, "cannot load the model in "),
+        ({"max_tokens_per_gpu": 16}, "a sample has 45 tokens, more than max_tokens_per_gpu 16"),
+        ({"target_modules": ["nothing"]}, "cannot put adapters on the model: "),
+        ({"algorithm": "osft", "target_patterns": ["nothing"]}, "target_patterns: no linear layer has any of nothing"),
+        ({"algorithm": "osft", "unfreeze_rank_ratio": 0.001}, "unfreeze_rank_ratio 0.001 leaves no direction"),
+        ({"validation_split": 0.99}, "train.jsonl: validation_split 0.99 of 15 rows leaves none to learn from"),
     ],
-)
-def test_bad_row_is_named_by_its_line(line: bytes, wanted: str, tmp_path: Path, model: Path) -> None:
-    from hub_steps.models.load import load_tokenizer
-    from hub_steps.train.data import read_samples
-
-    path = write_data(tmp_path / "rows.jsonl", [conversation("a", "b")])
-    path.write_bytes(path.read_bytes() + line + b"\n")
-    with pytest.raises(StepError) as caught:
-        read_samples(path, load_tokenizer(model), 100)
-    assert str(caught.value).startswith(f"rows.jsonl, line 2: {wanted}")
-    assert "\n" not in str(caught.value)
-
-
-def test_long_samples_are_dropped_never_cut(tmp_path: Path, model: Path) -> None:
-    from hub_steps.models.load import load_tokenizer
-    from hub_steps.train.data import read_samples
-
-    tokenizer = load_tokenizer(model)
-    path = write_data(tmp_path / "rows.jsonl", [conversation("a", "b" * 10), conversation("a", "b" * 90)])
-    (sample,), num_too_long = read_samples(path, tokenizer, 50)
-    assert num_too_long == 1
-    exact = len(sample["input_ids"])
-    assert len(read_samples(path, tokenizer, exact)[0]) == 1
-    with pytest.raises(StepError, match=f"each of its 2 samples is longer than max_seq_len {exact - 1}"):
-        read_samples(path, tokenizer, exact - 1)
+)  # fmt: skip
+def test_parameter_that_cannot_be_followed(parameters: dict[str, Any], wanted: str, tmp_path: Path, model: Path) -> None:
+    code, text = fault(tmp_path, data(tmp_path), model, **parameters)
+    assert code == 1
+    assert text.startswith(wanted)
+    assert "\n" not in text
 
 
 def test_halves_of_checkpoints(tmp_path: Path) -> None:
@@ -211,6 +189,6 @@ def test_halves_of_checkpoints(tmp_path: Path) -> None:
 
 def test_full_disk_while_saving(small_disk: Callable[[str], Path], tmp_path: Path, model: Path) -> None:
     output = small_disk("256k") / "out"
-    done = run("train", train_request(tmp_path, model, data(tmp_path), output, num_epochs=1, checkpoint_at_epoch=False))
+    done = run("train", train_request(tmp_path, model, data(tmp_path), output, num_epochs=1, save_steps=None))
     assert done.code == 75, done.stderr
     assert done.error.startswith("no space left on the device that holds ")

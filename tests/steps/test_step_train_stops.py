@@ -28,7 +28,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory, model: Path) -> tuple[Pat
     """Three attempts at one request, the first killed, the second told to stop; and the checkpoints after each."""
     folder = tmp_path_factory.mktemp("stopped")
     request = train_request(folder, model, data(folder))
-    checkpoints = folder / "out.partial" / "checkpoints"
+    checkpoints = folder / "out.partial" / "scratch"
     ended, left = [], []
 
     process = start("train", request)
@@ -69,7 +69,7 @@ def test_goes_on(attempts: tuple[Path, list[Done], list[list[str]]]) -> None:
     first = next(event["done"] for event in ended[2].events if event["hubc"] == "progress")
     assert left[1] == [f"checkpoint-{first - 1}"]
     assert result(folder / "out")["metrics"]["steps"] == STEPS
-    assert not (folder / "out" / "checkpoints").exists()
+    assert not (folder / "out" / "scratch").exists()
     assert not (folder / "out.partial").exists()
 
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import animals
-from steprun import start, write_request
+import pytest
+from steprun import IDENTITY, start, write_request
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from hub_steps.train.job import Job
+
 PARAMETERS = {
-    "num_epochs": 50, "effective_batch_size": 8, "learning_rate": 5e-3, "lora_dropout": 0.1, "checkpoint_at_epoch": True
+    "num_epochs": 50, "effective_batch_size": 8, "learning_rate": 5e-3, "lora_dropout": 0.1,
+    "save_steps": 2, "save_total_limit": 1,
 }  # fmt: skip
 STEPS = 100
 
@@ -33,6 +41,54 @@ def data(folder: Path) -> Path:
     """Write all pairs of the leaf, and one conversation that is too long."""
     rows = [conversation(*pair) for pair in animals.QUESTIONS]
     return write_data(folder / "train.jsonl", [*rows, conversation("Why?", "word " * 2000)])
+
+
+def preferences(folder: Path) -> Path:
+    """Write all pairs of the leaf as preferences: rather the right answer than none."""
+    rows = [{"prompt": asked, "chosen": told, "rejected": "I do not know."} for asked, told in animals.QUESTIONS]
+    return write_data(folder / "preferences.jsonl", rows)
+
+
+def job(folder: Path, model: Path, rows: Path, **parameters: Any) -> Job:
+    """Return a training as one of its processes sees it; it writes to the folder `out`."""
+    from hub_steps.train.job import Job
+
+    wanted = {
+        "step": "train", "key": "e" * 64, "identity": IDENTITY, "model": str(model), "data": str(rows),
+        "output": str(folder / "out"), "parameters": parameters,
+    }  # fmt: skip
+    (folder / "out").mkdir(parents=True, exist_ok=True)
+    return Job.model_validate_json(json.dumps(wanted))
+
+
+@contextmanager
+def only_process() -> Iterator[None]:
+    """Let this process be the only one of a training, on one core: tests share the machine."""
+    import torch
+
+    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # Transformers and PEFT warn about names that each other use.
+        warnings.simplefilter("ignore")
+        for name, value in {"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "-1"}.items():
+            patch.setenv(name, value)
+        try:
+            torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            signal.signal(signal.SIGTERM, handler)
+
+
+def learn(folder: Path, model: Path, rows: Path, **parameters: Any) -> tuple[Path, dict[str, Any]]:
+    """Train in this process, and return the output and the summary."""
+    from hub_steps.train.worker import train
+
+    wanted = {"num_epochs": 6, "learning_rate": 5e-3, **parameters}
+    with only_process():
+        assert train(job(folder, model, rows, **wanted), folder) == 0
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return folder / "out", summary
 
 
 def train_request(folder: Path, model: Path, rows: Path, output: Path | None = None, **parameters: Any) -> Path:

@@ -1,82 +1,115 @@
-"""Rules over a whole plan: what the platform cannot do, and what could not work."""
+"""Rules over a whole plan: what could not work, what nobody can have meant, and what the platform cannot do."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from hubc.checks import (
+    budgets,
+    custom,
+    data,
+    evaluation,
+    held_out,
+    lengths,
+    matrix,
+    names,
+    network,
+    publishing,
+    resources,
+    schedule,
+    training,
+)
+from hubc.checks.view import View, located
+from hubc.matrix import expand
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubc.checks.view import Finding, Rule
     from hubc.diagnostics import Diagnostic
-    from hubc.plan import Plan, Step
+    from hubc.matrix import Variant
+    from hubc.plan import Plan
     from hubc.source import Source
     from hubc.spec.pipeline import Pipeline
     from hubc.spec.platform import Platform
 
+RULES: tuple[Rule, ...] = (
+    resources.limits,
+    resources.accelerators,
+    resources.batches,
+    resources.quantization,
+    resources.kernels,
+    resources.idle_accelerators,
+    resources.model_code,
+    training.ineffective,
+    training.checkpoint_policy,
+    training.learning_rates,
+    custom.scripts,
+    custom.variables,
+    custom.packages,
+    lengths.samples,
+    lengths.contexts,
+    data.formats,
+    data.system_prompts,
+    data.suffixes,
+    data.unused,
+    data.nothing,
+    data.ineffective,
+    data.unreachable_pairs,
+    held_out.trained_on,
+    evaluation.gates,
+    names.datasets,
+    names.candidates,
+    names.suites,
+    network.urls,
+    network.paths,
+    publishing.unavailable,
+)
+"""Rules that are asked of each variant of a matrix."""
+RULES_OF_ALL: tuple[Rule, ...] = (
+    publishing.shared_targets,
+    schedule.cron,
+    schedule.progress,
+    matrix.exclusions,
+    matrix.swept,
+    budgets.budgets,
+)
+"""Rules over all variants together."""
+MAX_NAMED = 3
+"""Variants that a message names."""
 
-def check_plan(plan: Plan, pipeline: Pipeline, platform: Platform | None, source: Source) -> list[Diagnostic]:
-    """Return the faults of a plan, each once, at the place in the pipeline's file that causes it.
+
+def check_plan(plan: Plan, pipeline: Pipeline, platform: Platform | None, source: Source, root: Path) -> list[Diagnostic]:
+    """Return the faults of a plan, each once, at the place in the pipeline's files that causes it.
 
     Without a platform, these are the faults that it would have on every one.
     """
-    found = dict.fromkeys(_batch(plan, source))
-    if platform is not None:
-        found.update(dict.fromkeys(_local_paths(pipeline, platform, source)))
-        for step in plan.steps:
-            for rule in (_limits, _accelerator):
-                found.update(dict.fromkeys(rule(step, platform, source)))
-    return list(found)
+    whole = View(pipeline, plan, platform, root)
+    variants = expand(pipeline, source)
+    found: dict[Finding, list[Variant]] = {finding: [] for rule in RULES_OF_ALL for finding in rule(whole)}
+    for variant in variants:
+        view = View(variant.pipeline, plan, platform, root, variant.name)
+        for finding in dict.fromkeys(finding for rule in RULES for finding in rule(view)):
+            place = located(finding.place, variant.values, source)
+            if finding.at_key and place[:3] == ("spec", "matrix", "fields"):
+                place = place[:4]
+            found.setdefault(replace(finding, place=place), []).append(variant)
+    if not variants:
+        found |= {finding: [] for rule in RULES for finding in rule(whole)}
+    return [
+        source.diagnostic(item.place, item.rule, item.message + _owners(item, owners, variants), item.help, key=item.at_key)
+        for item, owners in found.items()
+    ]
 
 
-def _limits(step: Step, platform: Platform, source: Source) -> Iterator[Diagnostic]:
-    """`platform-limit`: a step asks for more than the platform allows."""
-    name = platform.metadata.name
-    limits = platform.spec.limits
-    for field in ("nodes", "accelerators", "timeout_minutes"):
-        wanted, most = getattr(step.resources, field), getattr(limits, field)
-        if wanted > most:
-            yield source.diagnostic(
-                ("spec", step.kind, "resources", field), "platform-limit",
-                f"'{step.kind}' asks for {field} {wanted}, platform '{name}' allows {most}",
-                "ask for less, or choose another platform")  # fmt: skip
-
-
-def _accelerator(step: Step, platform: Platform, source: Source) -> Iterator[Diagnostic]:
-    """`unknown-accelerator`: the platform does not have this kind."""
-    kinds = platform.spec.accelerators
-    if step.resources.accelerators and step.resources.accelerator not in kinds:
-        wanted = step.resources.accelerator
-        message = f"the platform has no accelerator '{wanted}'" if wanted else "which kind of accelerator is not said"
-        known = ", ".join(sorted(kinds)) or "none"
-        yield source.diagnostic(
-            ("spec", step.kind, "resources", "accelerator"), "unknown-accelerator", message,
-            f"platform '{platform.metadata.name}' has: {known}")  # fmt: skip
-
-
-def _batch(plan: Plan, source: Source) -> Iterator[Diagnostic]:
-    """`effective-batch-size`: it cannot be shared out evenly over the training processes."""
-    for step in plan.steps:
-        processes = step.resources.nodes * step.resources.processes_per_node
-        if step.kind == "train" and (size := step.parameters["effective_batch_size"]) % processes:
-            yield source.diagnostic(
-                ("spec", "train", "effective_batch_size"), "effective-batch-size",
-                f"effective_batch_size {size} is not divisible by the {processes} training processes",
-                f"use a multiple of {processes}")  # fmt: skip
-
-
-def _local_paths(pipeline: Pipeline, platform: Platform, source: Source) -> Iterator[Diagnostic]:
-    """`local-path`: a folder of one machine means nothing to the pods of a cluster."""
-    if platform.spec.local:
-        return
-    spec = pipeline.spec
-    served = spec.generate.teacher.serve
-    places = {
-        ("spec", "model", "location"): spec.model.location,
-        ("spec", "generate", "teacher", "serve", "location"): served.location if served else "",
-        ("spec", "publish", "location"): spec.publish.location if spec.publish else "",
-    }
-    for place, uri in places.items():
-        if uri.startswith("file://"):
-            yield source.diagnostic(
-                place, "local-path", f"'{uri}' is a folder of one machine, and platform '{platform.metadata.name}' has many",
-                "use a location that every machine can reach; for publishing, a relative path")  # fmt: skip
+def _owners(finding: Finding, owners: list[Variant], variants: list[Variant]) -> str:
+    """Return which variants have a fault, if not all that have the value at fault have it."""
+    alike = variants
+    if owners and finding.place[:3] == ("spec", "matrix", "fields") and len(finding.place) > 4:
+        path = str(finding.place[3])
+        alike = [item for item in variants if item.values[path] == owners[0].values[path]]
+    if not owners or len(owners) == len(alike):
+        return ""
+    names = ", ".join(f"'{item.name}'" for item in owners[:MAX_NAMED]) + (", …" if len(owners) > MAX_NAMED else "")
+    return f", in variant {names}" if len(owners) == 1 else f", in {len(owners)} of {len(variants)} variants: {names}"

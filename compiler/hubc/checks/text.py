@@ -5,34 +5,27 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from hubc.credentials import CREDENTIALS, credential_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hubc.diagnostics import Diagnostic
     from hubc.source import Location, Source
 
+__all__ = ["CREDENTIALS", "check_text", "without_secrets"]
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-CREDENTIALS = {
-    "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{30,}"),
-    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})"),
-    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "an API key": re.compile(r"\bsk-[-A-Za-z0-9_]{20,}"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a URL with a password": re.compile(r"://[^/\s:@]+:[^/\s@]+@"),
-}
-"""Name and pattern of what the common secret scanners look for."""
 
 
 def check_text(source: Source, *, braces: bool) -> list[Diagnostic]:
     """Return what is wrong in the strings of a document; a credential is never repeated in the message."""
     found: list[Diagnostic] = []
     for location, text, is_key in _strings(source.data, ()):
-        for name, pattern in CREDENTIALS.items():
-            if pattern.search(text):
-                found.append(source.diagnostic(
-                    location, "secret-literal", f"this looks like {name}",
-                    "revoke it, and refer to a secret instead: {secret: NAME, key: KEY}", key=is_key))  # fmt: skip
-                break
+        if name := credential_in(text if is_key else f"{_key(location)}: {text}"):
+            found.append(source.diagnostic(
+                location, "secret-literal", f"this looks like {name}",
+                "revoke it, and refer to a secret instead: {secret: NAME, key: KEY}", key=is_key))  # fmt: skip
         if control := _CONTROL.search(text):
             found.append(source.diagnostic(
                 location, "control-character", f"the text holds the character U+{ord(control[0]):04X}",
@@ -42,6 +35,17 @@ def check_text(source: Source, *, braces: bool) -> list[Diagnostic]:
                 location, "template-braces", "'{{' and '}}' would be a template tag for Argo",
                 "write the text without double braces", key=is_key))  # fmt: skip
     return found
+
+
+def without_secrets(found: list[Diagnostic]) -> list[Diagnostic]:
+    """Return all diagnostics but others where a credential stands, since that is what is wrong there."""
+    secrets = {(item.file, item.line, item.column) for item in found if item.rule == "secret-literal"}
+    return [item for item in found if item.rule == "secret-literal" or (item.file, item.line, item.column) not in secrets]
+
+
+def _key(location: Location) -> str:
+    """Return the key that a value belongs to, which may give away what it is, as in `api_key: 0123…`."""
+    return next((part for part in reversed(location) if isinstance(part, str)), "")
 
 
 def _strings(value: object, location: Location) -> Iterator[tuple[Location, str, bool]]:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Write a pipeline spec with a leaf of its own, and say what to do next."""
-    written = [display_name(path) for path in scaffold(find_root(Path.cwd()), options.name)]
+    root = find_root(Path.cwd())
+    written = [display_name(path) for path in scaffold(root, options.name)]
     sys.stdout.writelines(f"wrote {name}\n" for name in written)
     sys.stdout.write(f"next: edit them, then: hubc validate && hubc run {written[0]}\n")
+    if not (root / "schemas").is_dir():
+        sys.stdout.write("for completion in an editor: hubc schema\n")
     return 0

@@ -5,24 +5,61 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hubc.plan_text import plan_json, plan_text
+from hubc.plan_views.shown import Shown
 from hubc.repository import find_root
-from hubc.reuse import decide_all
+from hubc.reuse import decide_all, local_storage
 from hubc.workspace import load_plan, load_platform
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from hubc.estimates.step import StepEstimate
+    from hubc.plan import Plan
+    from hubc.plan_views.difference import Difference
+    from hubc.spec.platform import Platform
 
 
 def run(options: Namespace) -> int:
-    """Show what would run, what is reused, and why."""
-    platform = load_platform(options.platform, find_root(options.spec.parent))
+    """Show what would run, what is reused, and why; against a revision, also what differs."""
+    root = find_root(options.spec.parent)
+    platform = load_platform(options.platform, root)
     plan = load_plan(options.spec, platform)
-    decisions = {}
-    if platform.spec.local:
-        from hubc.backends.local.state import State
+    decisions = decide_all(plan, *local_storage(root)) if platform.spec.local else {}
+    difference: Difference | None = None
+    if options.against is not None:
+        from hubc.plan_views.against import against
 
-        decisions = decide_all(plan, State(find_root(options.spec.parent)).storage_root)
-    show = plan_json if options.format == "json" else plan_text
-    sys.stdout.write(show(plan, decisions) + "\n")
+        difference = against(plan, options.spec, options.platform, options.against)
+    shown = Shown(plan, decisions, _estimates(plan, platform, root), difference)
+    sys.stdout.write(_show(shown, options.format) + "\n")
     return 0
+
+
+def _estimates(plan: Plan, platform: Platform, root: Path) -> Mapping[str, StepEstimate]:
+    """Return what the steps are expected to need; where no model is asked, trained or on accelerators, that is nothing."""
+    if not any(step.kind in ("generate", "train") or step.resources.accelerators for step in plan.steps):
+        return {}
+    from hubc.estimates.find_config import config_in_repository
+    from hubc.plan_views.estimated import estimates_of
+
+    config = config_in_repository(root, plan.model_config) if plan.model_config else None
+    return estimates_of(plan, platform, config)
+
+
+def _show(shown: Shown, format: str) -> str:
+    """Return the plan in a format; only what shows that one is imported."""
+    match format:
+        case "json":
+            from hubc.plan_views.json import plan_json
+
+            return plan_json(shown)
+        case "markdown":
+            from hubc.plan_views.markdown import plan_markdown
+
+            return plan_markdown(shown)
+        case _:
+            from hubc.plan_views.text import plan_text
+
+            return plan_text(shown)

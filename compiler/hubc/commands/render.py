@@ -22,7 +22,7 @@ def run(options: Namespace) -> int:
     from hubc.backends.argo import render, warnings
 
     text = render(plan, platform)
-    sys.stderr.writelines(f"hubc: warning: {warning}\n" for warning in warnings(platform))
+    sys.stderr.writelines(f"hubc: warning: {warning}\n" for warning in warnings(plan, platform))
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:

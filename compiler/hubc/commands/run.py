@@ -29,12 +29,17 @@ def run(options: Namespace) -> int:
     backend = LocalBackend(find_root(options.spec.parent))
     display = LiveDisplay(sys.stderr) if sys.stderr.isatty() else PlainDisplay(sys.stderr)
     with display:
-        done = backend.run(plan, display_name(options.spec), options.parallel or platform.spec.local.parallel_steps, display)
+        parallel = options.parallel or platform.spec.local.parallel_steps
+        done = backend.run(plan, display_name(options.spec), parallel, display, _complain)
     if done.state != "succeeded":
         raise RunFailedError(_failure(done, backend))
     facts = report(done, backend.state.storage_root)
     sys.stdout.write((json.dumps(facts, indent=2) if options.format == "json" else f"\n{report_text(facts)}") + "\n")
     return 0
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"hubc: {text}\n")
 
 
 def _failure(done: Run, backend: LocalBackend) -> str:

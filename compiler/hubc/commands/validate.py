@@ -6,30 +6,32 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubc.diagnostics import as_json
+from hubc.colours import wanted
+from hubc.diagnostics import has_errors
 from hubc.errors import SpecError
+from hubc.formats import MACHINE_FORMATS, as_text
 from hubc.repository import find_root
 from hubc.workspace import validate_paths
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
+
+    from hubc.diagnostics import Diagnostic
 
 
 def run(options: Namespace) -> int:
-    """Check every spec and leaf at the given paths; as JSON, the diagnostics are the output."""
-    paths = options.paths or [find_root(Path.cwd()) / "specs"]
-    if options.format == "json":
-        return _run_json(paths)
-    number = validate_paths(paths)
-    sys.stdout.write(f"{number} {'file is' if number == 1 else 'files are'} good\n")
-    return 0
-
-
-def _run_json(paths: list[Path]) -> int:
+    """Check every spec and leaf at the given paths; for programs, the diagnostics are the output."""
+    number = 0
+    found: Sequence[Diagnostic]
     try:
-        validate_paths(paths)
+        number, found = validate_paths(options.paths or [find_root(Path.cwd()) / "specs"])
     except SpecError as error:
-        sys.stdout.write(as_json(error.diagnostics) + "\n")
-        return error.exit_code
-    sys.stdout.write("[]\n")
-    return 0
+        found = error.diagnostics
+    if options.format in MACHINE_FORMATS:
+        sys.stdout.write(MACHINE_FORMATS[options.format](found))
+    else:
+        sys.stderr.write(as_text(found, colour=wanted(sys.stderr)))
+        if not has_errors(found):
+            sys.stdout.write(f"{number} {'file is' if number == 1 else 'files are'} good\n")
+    return SpecError.exit_code if has_errors(found) else 0

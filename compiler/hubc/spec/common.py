@@ -1,12 +1,10 @@
 """What Pipeline and Platform specs share."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hub_steps.parameters import Declared
+from hub_steps.parameters import Declared, RepositoryPath
 
 API_VERSION = "hubc/v1"
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
@@ -26,5 +24,9 @@ class Spec(Declared):
 
     apiVersion: Literal["hubc/v1"]
     """Version of the specification language."""
+    extends: RepositoryPath | None = None
+    """Another spec file of the same kind, by its path in the repository; its values count where this file is silent."""
+    partial: bool = False
+    """Whether the file is only there to be extended: keys may be missing, and it cannot be planned."""
     metadata: Metadata
     """What the spec is called and what it is for."""

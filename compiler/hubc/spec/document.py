@@ -1,62 +1,64 @@
-"""A YAML source to a validated spec: every fault at its line and column, with what to do about it."""
+"""A YAML source to a validated spec: every fault at its line and column, with what to do about it.
+
+What words the faults is imported when there is one: most files have none, and start faster without.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hub_steps.locations import UnpinnedError
-from hubc.checks.text import check_text
-from hubc.diagnostics import Diagnostic, did_you_mean
+from hubc.checks.text import without_secrets
+from hubc.diagnostics import nearest
 from hubc.errors import SpecError
 from hubc.spec.common import API_VERSION
-from hubc.spec.fields import keys_at, meaning_at
+from hubc.spec.generation import GenerationFile
 from hubc.spec.pipeline import Pipeline
 from hubc.spec.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic_core import ErrorDetails
-
+    from hubc.diagnostics import Diagnostic
     from hubc.source import Location, Source
 
-KINDS: dict[str, type[Pipeline] | type[Platform]] = {"Pipeline": Pipeline, "Platform": Platform}
+AnySpec: TypeAlias = Pipeline | Platform | GenerationFile
+KINDS: dict[str, type[AnySpec]] = {"Pipeline": Pipeline, "Platform": Platform, "GenerationPipeline": GenerationFile}
 M = TypeVar("M", bound=BaseModel)
 
-PIN = "pin it: '@' and the 40 digits of a commit on a model hub, '@' and the version of a distribution"
 
-_EXPECTED = {
-    "bool_type": "true or false",
-    "dict_type": "a mapping",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "list_type": "a list",
-    "model_type": "a mapping",
-    "string_type": "text",
-    "tuple_type": "a list",
-}
+def read_spec(source: Source) -> AnySpec | None:
+    """Turn a source into the spec that its `kind` names; None for a partial one that is good and incomplete.
 
-
-def read_spec(source: Source) -> Pipeline | Platform:
-    """Turn a source into the spec that its `kind` names.
-
-    Raises SpecError with every fault of the document.
+    Raises SpecError with every fault of its shape.
     """
-    extra = check_text(source, braces=True)
-    found: list[Diagnostic] = []
-    for key, allowed in {"apiVersion": (API_VERSION,), "kind": tuple(KINDS)}.items():
-        value = source.data.get(key)
-        if not isinstance(value, str) or value not in allowed:
-            rule, message = ("invalid-value", f"unknown {key} {_show(value)}") if key in source.data else (
-                "missing-key", f"the key '{key}' is missing")  # fmt: skip
-            remedy = " or ".join(f"'{key}: {word}'" for word in allowed)
-            found.append(source.diagnostic((key,), rule, message, f"write {remedy}"))
+    found = [fault for key, words in {"apiVersion": (API_VERSION,), "kind": tuple(KINDS)}.items()
+             if (fault := _head(source, key, words))]  # fmt: skip
     if found:
-        raise SpecError(_without_secrets(found, extra))
-    return validate(source, KINDS[source.data["kind"]], extra)
+        raise SpecError(found)
+    spec, found = _checked(source, KINDS[source.data["kind"]], is_partial=source.data.get("partial") is True)
+    if found:
+        raise SpecError(found)
+    return spec
+
+
+def _head(source: Source, key: str, allowed: tuple[str, ...]) -> Diagnostic | None:
+    """Return what is wrong with one of the keys that say what the file is."""
+    value = source.data.get(key)
+    if isinstance(value, str) and value in allowed:
+        return None
+    remedy = "write " + " or ".join(f"'{key}: {word}'" for word in allowed)
+    if key in source.data:
+        from hubc.spec.messages import show
+
+        near = nearest(str(value), allowed)
+        remedy = f"did you mean '{near}'?" if near else remedy
+        return source.diagnostic((key,), "invalid-value", f"unknown {key} {show(value)}", remedy)
+    for other in source.data:
+        if nearest(other, [key]):
+            return source.diagnostic((other,), "unknown-key", f"unknown key '{other}'", f"did you mean '{key}'?", key=True)
+    return source.diagnostic((key,), "missing-key", f"the key '{key}' is missing", remedy)
 
 
 def validate(source: Source, model: type[M], extra: list[Diagnostic]) -> M:
@@ -64,29 +66,27 @@ def validate(source: Source, model: type[M], extra: list[Diagnostic]) -> M:
 
     Raises SpecError with the faults that the model finds and the `extra` ones.
     """
-    try:
-        spec = model.model_validate(source.data)
-        found: list[Diagnostic] = []
-        reported: set[Location] = set()
-    except ValidationError as error:
-        details = [detail for detail in error.errors(include_url=False) if not _is_said_elsewhere(detail)]
-        found = [_diagnostic(source, model, detail) for detail in details]
-        reported = {detail["loc"] for detail in details}
-    found.extend(_empty(source, location) for location in _nulls(source.data, ()) if location not in reported)
-    if found or extra:
-        raise SpecError(_without_secrets(found, extra))
+    spec, found = _checked(source, model, is_partial=False)
+    if spec is None or found or extra:
+        raise SpecError(without_secrets([*found, *extra]))
     return spec
 
 
-def _is_said_elsewhere(detail: ErrorDetails) -> bool:
-    """Tell whether other diagnostics say it better: pydantic calls a list too short when some of its items have faults."""
-    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+def _checked(source: Source, model: type[M], *, is_partial: bool) -> tuple[M | None, list[Diagnostic]]:
+    """Return the data as `model`, if they are, and what is wrong with them; of a partial spec, not what is missing."""
+    spec: M | None = None
+    found: list[Diagnostic] = []
+    try:
+        spec = model.model_validate(source.data)
+    except ValidationError as error:
+        from hubc.spec.messages import diagnostics, is_incomplete
 
-
-def _without_secrets(found: list[Diagnostic], extra: list[Diagnostic]) -> list[Diagnostic]:
-    """Return all diagnostics but those `found` where a credential stands, since their messages may repeat it."""
-    secrets = {(item.line, item.column) for item in extra if item.rule == "secret-literal"}
-    return [*(item for item in found if (item.line, item.column) not in secrets), *extra]
+        errors = [detail for detail in error.errors(include_url=False) if not (is_partial and is_incomplete(detail))]
+        found = diagnostics(source, model, errors)
+    reported = {(item.file, item.line, item.column) for item in found}
+    empty = [_empty(source, location) for location in _nulls(source.data, ())]
+    found.extend(item for item in empty if (item.file, item.line, item.column) not in reported)
+    return spec, found
 
 
 def _nulls(value: Any, location: Location) -> Iterator[Location]:
@@ -99,77 +99,7 @@ def _nulls(value: Any, location: Location) -> Iterator[Location]:
 
 def _empty(source: Source, location: Location) -> Diagnostic:
     """`empty-value`: a key whose lines are all commented out would silently count as left out."""
-    return source.diagnostic(location, "empty-value", f"'{_name(location)}' has no value",
+    from hubc.spec.messages import name_of
+
+    return source.diagnostic(location, "empty-value", f"'{name_of(location)}' has no value",
                              "write a value ('{}' for a section of defaults), or remove the key", key=True)  # fmt: skip
-
-
-def _diagnostic(source: Source, model: type[BaseModel], detail: ErrorDetails) -> Diagnostic:
-    location: Location = detail["loc"]
-    if location[-1:] == ("[key]",):
-        return source.diagnostic(location[:-1], "invalid-value", f"the key {_show(detail['input'])} {_lower(detail['msg'])}",
-                                 _describe(model, location[:-2]), key=True)  # fmt: skip
-    name = _name(location)
-    match detail["type"]:
-        case "extra_forbidden":
-            allowed = keys_at(model, location[:-1])
-            return source.diagnostic(location, "unknown-key", f"unknown key '{name}'", did_you_mean(name, allowed), key=True)
-        case "missing":
-            return source.diagnostic(location, "missing-key", f"the key '{name}' is missing", _describe(model, location))
-        case kind if kind in _EXPECTED:
-            message = f"'{name}' must be {_EXPECTED[kind]}, not {_show(detail['input'])}"
-            return source.diagnostic(location, "wrong-type", message, _type_help(kind, detail, model))
-        case "value_error":
-            error = detail["ctx"]["error"]
-            rule = "unpinned-revision" if isinstance(error, UnpinnedError) else "invalid-value"
-            remedy = PIN if rule == "unpinned-revision" else _describe(model, location)
-            return source.diagnostic(location, rule, str(error), remedy)
-        case "one_of":
-            return source.diagnostic(location, "invalid-value", detail["msg"], "write one of the two", key=True)
-        case "order":
-            return source.diagnostic(location, "invalid-value", detail["msg"], "swap them, or change one", key=True)
-        case "publish_needs":
-            remedy = "add what is missing, or remove 'publish'"
-            return source.diagnostic((*location, "publish"), "invalid-value", detail["msg"], remedy, key=True)
-        case "too_short":
-            message = f"'{name}' has {len(detail['input'])} items, and needs at least {detail['ctx']['min_length']}"
-            return source.diagnostic(location, "invalid-value", message, _describe(model, location))
-        case "string_pattern_mismatch" if detail["ctx"]["pattern"] == r"\S":
-            return source.diagnostic(location, "invalid-value", f"'{name}' is blank", _describe(model, location))
-        case _:
-            message = f"'{name}' is {_show(detail['input'])}: {_lower(detail['msg'])}"
-            return source.diagnostic(location, "invalid-value", message, _describe(model, location))
-
-
-def _type_help(kind: str, detail: ErrorDetails, model: type[BaseModel]) -> str:
-    if kind == "string_type" and isinstance(detail["input"], int | float):
-        return "quote it, so that it is read as text"
-    if kind in ("int_type", "float_type") and isinstance(detail["input"], str) and detail["input"].isdecimal():
-        return "remove the quotes, so that it is read as a number"
-    return _describe(model, detail["loc"])
-
-
-def _name(location: Location) -> str:
-    if not location:
-        return "the document"
-    return str(location[-1]) if isinstance(location[-1], str) else f"{location[-2]}[{location[-1]}]"
-
-
-def _lower(message: str) -> str:
-    text = message.removeprefix("Input ").removeprefix("String ").removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
-
-
-def _describe(model: type[BaseModel], location: Location) -> str:
-    text = meaning_at(model, location)
-    return f"'{_name(location)}' means: {text}" if text else "see the schema of this kind of spec"

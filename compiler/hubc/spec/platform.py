@@ -1,13 +1,12 @@
 """The Platform spec: where and how pipelines run, in the words of a backend service owner."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hub_steps.parameters import Declared
+from hub_steps.parameters.declared import Count, NotNegative, Positive
 from hubc.spec.common import Spec
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
@@ -53,6 +52,12 @@ class Accelerator(Declared):
 
     resource: Annotated[str, Field(min_length=1, examples=["nvidia.com/gpu"])]
     """Name of the extended resource."""
+    memory_gib: Positive | None = None
+    """Memory of one, in GiB; the plan says whether a training fits."""
+    tflops: Positive | None = None
+    """Dense peak rate in bf16, in TFLOP/s, as the maker states it; the plan estimates hours from it."""
+    price_per_hour: NotNegative | None = None
+    """Price of one for an hour, in the platform's currency; the plan estimates costs from it."""
     node_selector: dict[str, str] = Field(default={})
     """Labels of the nodes that have it."""
     tolerations: Annotated[tuple[Toleration, ...], Field(strict=False)] = ()
@@ -62,29 +67,31 @@ class Accelerator(Declared):
 class Limits(Declared):
     """The most that one step may ask for."""
 
-    nodes: Annotated[int, Field(ge=1)] = 1
+    nodes: Count = 1
     """Nodes of one training step."""
     accelerators: Annotated[int, Field(ge=0)] = 0
     """Accelerators on each node."""
-    timeout_minutes: Annotated[int, Field(ge=1)] = 1440
+    timeout_minutes: Count = 1440
     """Longest time limit of a step."""
+    accelerator_hours: Annotated[int, Field(ge=0)] | None = None
+    """Most accelerator-hours of one step: nodes x accelerators x time limit; left out, no limit of its own."""
 
 
 class Defaults(Declared):
     """Resources of a step whose spec leaves them out."""
 
-    cpus: Annotated[int, Field(ge=1)] = 2
+    cpus: Count = 2
     """CPU cores on each node."""
-    memory_gib: Annotated[int, Field(ge=1)] = 8
+    memory_gib: Count = 8
     """Memory on each node, in GiB."""
-    timeout_minutes: Annotated[int, Field(ge=1)] = 240
+    timeout_minutes: Count = 240
     """Time after which a step is stopped."""
 
 
 class Local(Declared):
     """This machine: every step a process of its own."""
 
-    parallel_steps: Annotated[int, Field(ge=1)] | None = None
+    parallel_steps: Count | None = None
     """Steps that may run at once; left out, one for every two cores."""
 
 
@@ -116,13 +123,17 @@ class PlatformBody(Declared):
     """A cluster with Argo Workflows."""
     accelerators: dict[DnsLabel, Accelerator] = Field(default={})
     """The kinds of accelerator that the platform has, by the name that pipelines use."""
-    limits: Limits = Limits()
+    limits: Limits = Limits.model_construct()
     """The most that one step may ask for."""
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Defaults.model_construct()
     """Resources of a step whose spec leaves them out."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "USD"
+    """Currency of the prices, by its ISO 4217 code."""
+    allow_model_code: bool = False
+    """Whether Python code that comes with a model may run here, if the pipeline asks for it."""
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> PlatformBody:
+    def _exactly_one(self) -> "PlatformBody":
         if (self.local is None) == (self.argo is None):
             raise PydanticCustomError("one_of", "a platform needs exactly one of 'local' and 'argo'")
         return self

@@ -1,1 +1,1 @@
-"""How well a model answers the held-out questions."""
+"""How good a model is, by one suite of questions."""

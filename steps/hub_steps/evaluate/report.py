@@ -1,119 +1,162 @@
-"""The evaluation file: every answer, the figures of each leaf and overall, and the comparison with a baseline."""
+"""The evaluation file: figures of each group and overall, the answers behind them, and the comparison with a baseline."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from hub_steps.contract import Record
-from hub_steps.evaluate.metrics import Verdict, verdict
+from pydantic import Field, ValidationError
+
+from hub_steps.contract import Record, StepError, faults
+from hub_steps.digest import digest
+from hub_steps.evaluate.metrics import Figure, Verdict
 
 if TYPE_CHECKING:
-    from hub_steps.parameters import EvaluateParameters
+    from pathlib import Path
 
+EVALUATION_FILE = "evaluation.json"
 OVERALL = "overall"
 
 
 class Answer(Record):
-    """One held-out question and what the model made of it."""
+    """One question and what the model made of it."""
 
-    leaf: str
+    group: str
+    """Leaf or category."""
     question: str
-    reference: str
+    reference: str | None = None
     answer: str
-    nll: float
-    """Negative log-likelihood of the reference answer, in nats, summed over its tokens."""
-    num_tokens: int
-    f1: float
+    scores: dict[str, Figure]
+    """Metric -> value; nothing where a judge's verdict could not be read."""
+    num_tokens: int | None = None
+    """Tokens of the reference answer: what its negative log-likelihood weighs in a mean."""
+    choices: tuple[str, ...] = ()
+    """What could be chosen from."""
+    turn: int | None = None
+    """Which turn of the conversation this is, from 1."""
+    judgement: str | None = None
+    """What the judge said."""
 
 
 class Figures(Record):
     """What was measured on a set of questions."""
 
     num_questions: int
-    nll: float
-    """Negative log-likelihood of the reference answers, in nats a token."""
-    f1: float
-    """Mean token F1 of the greedy answers, 0 to 1."""
+    values: dict[str, Figure]
+    """Metric -> value."""
+    stderr: dict[str, Figure] = Field(default={})
+    """Metric -> standard error, where the suite has one."""
+    num_unscored: int = 0
+    """Answers without a readable verdict of the judge; they are in no value."""
+    questions: str
+    """Digest of what was asked: figures with the same digest can be compared."""
 
 
 class Change(Record):
     """One figure of the base and of the tuned model."""
 
-    base: float
-    tuned: float
+    base: Figure = None
+    tuned: Figure = None
     verdict: Verdict
 
 
-class LeafComparison(Record):
-    """The two models on one leaf, or overall."""
+class GroupComparison(Record):
+    """The two models on one group, or overall."""
 
     num_questions: int
-    nll: Change
-    f1: Change
-    num_improved: int
-    """Questions whose reference answer became likelier by at least the smallest change."""
-    num_regressed: int
+    changes: dict[str, Change]
+    """Metric -> change."""
+    num_improved: int | None = None
+    """Questions whose first metric improved; None where no single answers are known."""
+    num_regressed: int | None = None
 
 
-class Evaluation(Record):
+class Comparison(Record):
+    """The model beside its baseline; a group is in one of the lists by what became of the suite's first metric."""
+
+    groups: dict[str, GroupComparison]
+    """For each group that both have, and `overall` if they have any."""
+    improvements: tuple[str, ...]
+    regressions: tuple[str, ...]
+    no_changes: tuple[str, ...]
+    new: tuple[str, ...]
+    """Groups that the baseline does not have."""
+
+
+class Measured(Record):
+    """What one suite found of one model."""
+
+    metrics: tuple[str, ...]
+    """The metrics overall; the first is the one that groups are judged by."""
+    lower_is_better: tuple[str, ...] = ()
+    """Those of them of which less is better."""
+    figures: dict[str, Figures]
+    """For each group (leaf, task, subject, category or checkpoint), and `overall`."""
+    answers: tuple[Answer, ...] = ()
+
+
+class Evaluation(Measured):
     """All that an evaluate step found."""
 
+    version: Literal["hubc.evaluation/v1"] = "hubc.evaluation/v1"
+    suite: str
+    """Kind of suite."""
+    name: str
+    """What gates and reports call it."""
     model: str
-    answers: tuple[Answer, ...]
-    figures: dict[str, Figures]
-    """For each leaf, and `overall`."""
-    comparison: dict[str, LeafComparison] | None = None
-    """For each leaf, and `overall`; None when there is no baseline."""
+    """Key of the model's input."""
+    best: str | None = None
+    """The checkpoint that is best by the first metric, when checkpoints were measured."""
+    comparison: Comparison | None = None
+    """None when there is no baseline."""
+
+    @property
+    def overall(self) -> Figures:
+        """The figures of all groups together."""
+        return self.figures[OVERALL]
 
 
-def figures(answers: tuple[Answer, ...]) -> dict[str, Figures]:
-    """Return the figures of each leaf and overall."""
-    return {name: _figures(group) for name, group in _groups(answers).items()}
+def read_evaluation(path: Path) -> Evaluation:
+    """Return an evaluation from its file.
 
-
-def compare(base: Evaluation, tuned: tuple[Answer, ...], parameters: EvaluateParameters) -> dict[str, LeafComparison]:
-    """Return the two models side by side, for each leaf and overall.
-
-    Raises ValueError if they did not answer the same questions.
+    Raises StepError if there is none that can be read.
     """
-    if _asked(base.answers) != _asked(tuned):
-        raise ValueError("the baseline answered other questions")
-    before, after = _groups(base.answers), _groups(tuned)
-    return {name: _compare(before[name], after[name], parameters) for name in after}
+    try:
+        found = Evaluation.model_validate_json(path.read_bytes())
+        if OVERALL not in found.figures:
+            raise ValueError(f"it has no figures '{OVERALL}'")
+        return found
+    except (OSError, ValueError) as error:
+        reason = faults(error) if isinstance(error, ValidationError) else error
+        raise StepError(f"cannot read {path}: {reason}") from None
 
 
-def _compare(base: list[Answer], tuned: list[Answer], parameters: EvaluateParameters) -> LeafComparison:
-    old, new = _figures(base), _figures(tuned)
-    least = parameters.min_nll_change
-    verdicts = [
-        verdict(before.nll / before.num_tokens, after.nll / after.num_tokens, least, lower_is_better=True)
-        for before, after in zip(base, tuned, strict=True)
-    ]
-    return LeafComparison(
-        num_questions=len(tuned),
-        nll=Change(base=old.nll, tuned=new.nll, verdict=verdict(old.nll, new.nll, least, lower_is_better=True)),
-        f1=Change(
-            base=old.f1, tuned=new.f1, verdict=verdict(old.f1, new.f1, parameters.min_f1_change, lower_is_better=False)
-        ),
-        num_improved=verdicts.count("improved"),
-        num_regressed=verdicts.count("regressed"),
-    )
+def summarize(answers: tuple[Answer, ...], metrics: tuple[str, ...]) -> dict[str, Figures]:
+    """Return the figures of each group and overall: means over the answers, each weighed by its `num_tokens` for `nll`."""
+    return {name: _figures(group, metrics) for name, group in grouped(answers).items()}
 
 
-def _asked(answers: tuple[Answer, ...]) -> list[tuple[str, str, str]]:
-    return [(answer.leaf, answer.question, answer.reference) for answer in answers]
-
-
-def _groups(answers: tuple[Answer, ...]) -> dict[str, list[Answer]]:
+def grouped(answers: tuple[Answer, ...]) -> dict[str, list[Answer]]:
+    """Return the answers of each group, and all of them as `overall`."""
     groups: dict[str, list[Answer]] = {}
     for answer in answers:
-        groups.setdefault(answer.leaf, []).append(answer)
+        groups.setdefault(answer.group, []).append(answer)
     return {**groups, OVERALL: list(answers)}
 
 
-def _figures(answers: list[Answer]) -> Figures:
+def _figures(answers: list[Answer], metrics: tuple[str, ...]) -> Figures:
     return Figures(
         num_questions=len(answers),
-        nll=sum(answer.nll for answer in answers) / sum(answer.num_tokens for answer in answers),
-        f1=sum(answer.f1 for answer in answers) / len(answers),
+        values={metric: _mean([answer for answer in answers if metric in answer.scores], metric) for metric in metrics},
+        num_unscored=sum(not answer.scores for answer in answers),
+        questions=digest([[answer.group, answer.question, answer.reference, answer.turn] for answer in answers]),
     )
+
+
+def _mean(answers: list[Answer], metric: str) -> float | None:
+    total, weight = 0.0, 0
+    for answer in answers:
+        value, share = answer.scores[metric], (answer.num_tokens or 1) if metric == "nll" else 1
+        if value is None:
+            return None
+        total, weight = total + value * share, weight + share
+    return total / weight if weight else None

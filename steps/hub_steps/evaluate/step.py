@@ -1,72 +1,95 @@
-"""The evaluate step: a model and the human-written questions in, `evaluation.json` out.
+"""The evaluate step: a model, or the checkpoints of a training, measured with one suite; writes `evaluation.json`.
 
-With a baseline (the evaluation of another model on the same questions) the file also holds the comparison.
+With a baseline (the evaluation of another model with the same suite) the file also holds the comparison.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from hub_steps.contract import StepError, faults, message, progress
-from hub_steps.evaluate.metrics import token_f1
-from hub_steps.evaluate.report import OVERALL, Answer, Evaluation, compare, figures
+from hub_steps.contract import StepError, message
+from hub_steps.evaluate.compare import compare
+from hub_steps.evaluate.report import EVALUATION_FILE, Evaluation, Measured, read_evaluation
 from hub_steps.models.load import cache_folder, load_model, load_tokenizer, model_folder
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hub_steps.parameters import EvaluateParameters
-    from hub_steps.taxonomy import Pair
     from hub_steps.workspace import Workspace
 
-EVALUATION_FILE = "evaluation.json"
+LABELS = {"nll": "NLL {} nats a token", "f1": "token F1 {}"}
+MAX_METRICS = 6
 
 
 def main(workspace: Workspace, parameters: EvaluateParameters) -> Outcome:
-    """Measure the model on every held-out question, and compare it with the baseline if there is one."""
-    questions = [
-        (name, pair)
-        for name, leaf in workspace.leaves().items()
-        for seed in leaf.seed_examples
-        for pair in seed.questions_and_answers
-    ]
-    model = workspace.input("model")
-    answers = _measure(model_folder(model, cache_folder(workspace.request)), questions, parameters)
-    evaluation = Evaluation(model=model.key, answers=answers, figures=figures(answers))
-    if "baseline" in workspace.request.inputs:
-        evaluation = _compared(evaluation, workspace.input_path("baseline"), parameters)
-    workspace.path(EVALUATION_FILE).write_text(evaluation.model_dump_json(indent=2), encoding="utf-8")
-    overall = evaluation.figures[OVERALL]
-    summary = f"{overall.num_questions} questions, NLL {overall.nll:.3f} nats a token, token F1 {overall.f1:.3f}"
-    return Outcome(summary, overall.model_dump())
-
-
-def _measure(folder: Path, questions: list[tuple[str, Pair]], parameters: EvaluateParameters) -> tuple[Answer, ...]:
+    """Measure the model, or each checkpoint, and compare it with the baseline if there is one."""
     from transformers.utils.logging import disable_progress_bar
 
-    from hub_steps.evaluate.measure import greedy_answers, reference_nll
-
     disable_progress_bar()
+    has_checkpoints = "checkpoints" in workspace.request.inputs
+    evaluation = _checkpoints(workspace, parameters) if has_checkpoints else _model(workspace, parameters)
+    if "baseline" in workspace.request.inputs:
+        evaluation = _compared(evaluation, workspace, parameters)
+    workspace.path(EVALUATION_FILE).write_text(evaluation.model_dump_json(indent=2, exclude_none=True), encoding="utf-8")
+    told = {"suite": evaluation.suite, "name": evaluation.name, "best": evaluation.best}
+    overall = {"num_questions": evaluation.overall.num_questions, "num_unscored": evaluation.overall.num_unscored}
+    return Outcome(_summary(evaluation), told | overall | evaluation.overall.values)
+
+
+def _model(workspace: Workspace, parameters: EvaluateParameters) -> Evaluation:
+    from hub_steps.evaluate.measure import Candidate
+    from hub_steps.evaluate.suites import measurement
+
+    measure = measurement(workspace, parameters)
+    folder = model_folder(workspace.input("model"), cache_folder(workspace.request))
     message("loading the model")
-    tokenizer, model = load_tokenizer(folder), load_model(folder).eval()
-    pairs = [pair for _, pair in questions]
-    likelihoods = reference_nll(model, tokenizer, pairs, parameters.batch_size)
-    replies = greedy_answers(model, tokenizer, pairs, parameters.batch_size, parameters.max_new_tokens)
-    answers: list[Answer] = []
-    for (leaf, pair), (nll, num_tokens), reply in zip(questions, likelihoods, replies, strict=True):
-        answers.append(Answer(leaf=leaf, question=pair.question, reference=pair.answer, answer=reply,
-                              nll=nll, num_tokens=num_tokens, f1=token_f1(reply, pair.answer)))  # fmt: skip
-        progress(len(answers), len(pairs), "questions")
-    return tuple(answers)
+    may = parameters.trust_remote_code
+    candidate = Candidate(load_model(folder, trust_remote_code=may).eval(), load_tokenizer(folder, trust_remote_code=may))
+    return _evaluation(measure(candidate), workspace.input("model").key, parameters)
 
 
-def _compared(evaluation: Evaluation, baseline: Path, parameters: EvaluateParameters) -> Evaluation:
+def _checkpoints(workspace: Workspace, parameters: EvaluateParameters) -> Evaluation:
+    from hub_steps.evaluate.checkpoints import checkpoint_folders, load_checkpoint, together
+    from hub_steps.evaluate.suites import measurement
+
+    measure = measurement(workspace, parameters)
+    folder = model_folder(workspace.input("model"), cache_folder(workspace.request))
+    found = {}
+    for checkpoint in checkpoint_folders(workspace.input_path("checkpoints")):
+        message(f"loading {checkpoint.name}")
+        # No name is kept for the model, so that it is gone before the next one is loaded.
+        measured = measure(load_checkpoint(checkpoint, folder, trust_remote_code=parameters.trust_remote_code))
+        found[checkpoint.name] = _evaluation(measured, workspace.input("checkpoints").key, parameters)
+    return together(found)
+
+
+def _evaluation(measured: Measured, model: str, parameters: EvaluateParameters) -> Evaluation:
+    suite = parameters.suite
+    # The fields as they are: dumping and validating again would cost as much as it checks.
+    fields = {name: getattr(measured, name) for name in Measured.model_fields}
+    return Evaluation(suite=suite.suite, name=suite.name or suite.suite, model=model, **fields)
+
+
+def _compared(evaluation: Evaluation, workspace: Workspace, parameters: EvaluateParameters) -> Evaluation:
+    path = workspace.input_path("baseline")
+    base = read_evaluation(path)
+    if evaluation.best:
+        from hub_steps.evaluate.checkpoints import beside
+
+        base = beside(base, evaluation)
     try:
-        base = Evaluation.model_validate_json(baseline.read_text(encoding="utf-8"))
-        return evaluation.model_copy(update={"comparison": compare(base, evaluation.answers, parameters)})
-    except (OSError, ValueError) as error:
-        reason = faults(error) if isinstance(error, ValidationError) else error
-        raise StepError(f"cannot compare with {baseline}: {reason}") from None
+        return evaluation.model_copy(update={"comparison": compare(base, evaluation, parameters.suite)})
+    except ValueError as error:
+        raise StepError(f"cannot compare with {path}: {error}") from None
+
+
+def _summary(evaluation: Evaluation) -> str:
+    overall = evaluation.overall
+    shown = [
+        LABELS.get(metric, f"{metric} {{}}").format("not a number" if figure is None else f"{figure:.3f}")
+        for metric, figure in overall.values.items()
+    ]
+    more = [f"and {len(shown) - MAX_METRICS} more figures"] if len(shown) > MAX_METRICS else []
+    unscored = [f"{overall.num_unscored} without a readable verdict"] if overall.num_unscored else []
+    best = [f"the best of {len(evaluation.figures) - 1} checkpoints is {evaluation.best}"] if evaluation.best else []
+    return ", ".join([*best, f"{overall.num_questions} questions", *unscored, *shown[:MAX_METRICS], *more])

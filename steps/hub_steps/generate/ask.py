@@ -1,4 +1,4 @@
-"""Asking the teacher many things at once; a request that fails is counted, not fatal by itself."""
+"""Asking a teacher or judge many things at once; a request that fails is counted, not fatal by itself."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from openai import APIStatusError, OpenAI
 
+    from hub_steps.generate.answers import AnswerFile
     from hub_steps.generate.prompt import Task
     from hub_steps.generate.serve import Served
     from hub_steps.parameters import GenerateParameters
@@ -24,6 +25,8 @@ MAX_ERROR_SHARE = 0.5
 MAX_FIRST_ERRORS = 20
 """A teacher that failed so many requests before it answered any is down; the other thousands need not find that out."""
 
+CONNECT_SECONDS = 10.0
+TEACHER_ERROR = "teacher_error"
 MAX_REPLY_CHARACTERS = 20_000
 """More than any pair needs; what follows is not looked at."""
 MAX_ERROR_CHARACTERS = 200
@@ -38,52 +41,86 @@ class Reply:
     fault: str | None
 
 
-def ask_all(served: Served, tasks: list[Task], parameters: GenerateParameters) -> list[Reply]:
-    """Return a reply to every task, in the order of the tasks.
+def ask_all(
+    served: Served, tasks: list[Task], parameters: GenerateParameters, answers: AnswerFile | None = None
+) -> list[Reply]:
+    """Return a reply to every task, in the order of the tasks; `answers` has those that a former attempt was given.
 
-    Raises StepError if the teacher refuses the key or the model, and RetryableError if too many requests fail.
+    Raises StepError if the teacher refuses the key or the model, and RetryableError if it cannot be reached or too many
+    requests fail.
     """
-    from openai import DefaultHttpxClient, OpenAI
+    replies = answers.read(tasks) if answers else {}
+    if len(replies) == len(tasks):
+        return [replies[index] for index in range(len(tasks))]
+    client = _client(served, parameters)
+    if replies:
+        message(f"going on with {len(replies)} of {len(tasks)} requests answered before")
+    pool = ThreadPoolExecutor(served.parallel_requests)
+    try:
+        waiting = {
+            pool.submit(_ask, client, served, task, parameters): index
+            for index, task in enumerate(tasks)
+            if index not in replies
+        }
+        _collect(waiting, replies, served, answers)
+    finally:
+        # A stopped step does not wait for replies that nobody will read.
+        pool.shutdown(wait=False, cancel_futures=True)
+        if answers:
+            answers.flush()
+    return [replies[index] for index in range(len(tasks))]
+
+
+def _client(served: Served, parameters: GenerateParameters) -> OpenAI:
+    """Return a client, after it was seen that somebody answers: a wrong address need not be tried a thousand times."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError, DefaultHttpxClient, OpenAI, Timeout
 
     client = OpenAI(
         # A proxy of the environment is for the world outside, not for a server beside this step.
         http_client=DefaultHttpxClient(trust_env=not served.is_own),
         base_url=served.url,
         api_key=served.api_key,
-        timeout=parameters.request_timeout_seconds,
+        timeout=Timeout(parameters.request_timeout_seconds, connect=CONNECT_SECONDS),
         max_retries=MAX_RETRIES,
     )
-    pool = ThreadPoolExecutor(served.parallel_requests)
     try:
-        waiting = {pool.submit(_ask, client, served.model, task, parameters): index for index, task in enumerate(tasks)}
-        return _collect(waiting, served.url)
-    finally:
-        # A stopped step does not wait for replies that nobody will read.
-        pool.shutdown(wait=False, cancel_futures=True)
+        client.with_options(max_retries=0, timeout=CONNECT_SECONDS).models.with_raw_response.list()
+    except (APIStatusError, APITimeoutError):
+        # Somebody is there; not every server lists its models, or not to everybody.
+        return client
+    except APIConnectionError as error:
+        reason = _short(str(error.__cause__ or error))
+        raise RetryableError(f"the {served.role} at {served.url} cannot be reached: {reason}") from None
+    return client
 
 
-def _collect(waiting: dict[Future[Reply], int], url: str) -> list[Reply]:
-    replies: dict[int, Reply] = {}
-    errors: list[str] = []
+def _collect(
+    waiting: dict[Future[Reply], int], replies: dict[int, Reply], served: Served, answers: AnswerFile | None
+) -> None:
+    num_tasks, num_asked, errors = len(replies) + len(waiting), 0, list[str]()
     for future in as_completed(waiting):
-        reply = future.result()
-        replies[waiting[future]] = reply
-        if reply.fault == "teacher_error":
+        reply = replies[waiting[future]] = future.result()
+        num_asked += 1
+        if reply.fault == TEACHER_ERROR:
             errors.append(reply.text)
-            _give_up_early(errors, len(replies), len(waiting), url)
-        progress(len(replies), len(waiting), "requests")
-    return [replies[index] for index in range(len(waiting))]
+            _give_up_early(errors, num_asked, num_tasks, served)
+            continue
+        if answers:
+            answers.add(reply)
+        progress(len(replies) - len(errors), num_tasks, "requests")
 
 
-def _ask(client: OpenAI, model: str, task: Task, parameters: GenerateParameters) -> Reply:
+def _ask(client: OpenAI, served: Served, task: Task, parameters: GenerateParameters) -> Reply:
     from openai import APIConnectionError, APIStatusError, OpenAIError
 
     try:
         answer = client.chat.completions.create(
-            model=model,
+            model=served.model,
             messages=task.messages,  # type: ignore[arg-type] # plain dictionaries are what the API takes
             temperature=parameters.temperature,
             top_p=parameters.top_p,
+            presence_penalty=parameters.presence_penalty,
+            frequency_penalty=parameters.frequency_penalty,
             max_tokens=parameters.max_tokens,
             seed=task.seed,
         )
@@ -96,13 +133,13 @@ def _ask(client: OpenAI, model: str, task: Task, parameters: GenerateParameters)
         return Reply(task, _plain(text)[:MAX_REPLY_CHARACTERS], None)
     except APIStatusError as error:
         if error.status_code in (401, 403, 404):
-            raise StepError(f"the teacher at {client.base_url} refuses: {_body(error)}") from None
-        return Reply(task, _body(error), "teacher_error")
+            raise StepError(f"the {served.role} at {client.base_url} refuses: {_body(error)}") from None
+        return Reply(task, _body(error), TEACHER_ERROR)
     except APIConnectionError as error:
-        return Reply(task, _short(str(error.__cause__ or error)), "teacher_error")
+        return Reply(task, _short(str(error.__cause__ or error)), TEACHER_ERROR)
     except (OpenAIError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         # The body is not what the API promises, such as a proxy's error page.
-        return Reply(task, f"not a chat completion ({type(error).__name__})", "teacher_error")
+        return Reply(task, f"not a chat completion ({type(error).__name__})", TEACHER_ERROR)
 
 
 def _plain(text: str) -> str:
@@ -121,8 +158,10 @@ def _short(text: str) -> str:
     return " ".join(_plain(text).split())[:MAX_ERROR_CHARACTERS]
 
 
-def _give_up_early(errors: list[str], num_done: int, num_tasks: int, url: str) -> None:
+def _give_up_early(errors: list[str], num_asked: int, num_tasks: int, served: Served) -> None:
     if len(errors) == 1:
-        message(f"the teacher failed a request: {errors[0]}")
-    if len(errors) > MAX_ERROR_SHARE * num_tasks or len(errors) == num_done == MAX_FIRST_ERRORS:
-        raise RetryableError(f"the teacher at {url} failed {len(errors)} of {num_tasks} requests; the last: {errors[-1]}")
+        message(f"the {served.role} failed a request: {errors[0]}")
+    if len(errors) > MAX_ERROR_SHARE * num_tasks or len(errors) == num_asked == MAX_FIRST_ERRORS:
+        raise RetryableError(
+            f"the {served.role} at {served.url} failed {len(errors)} of {num_tasks} requests; the last: {errors[-1]}"
+        )

@@ -23,12 +23,13 @@ REPEATED_WORDS = 5
 
 @dataclass(frozen=True)
 class GeneratedPair:
-    """A question and an answer that the teacher wrote about a seed context of a leaf."""
+    """A question and an answer about a seed context of a leaf, written by the teacher or by people."""
 
     leaf: str
     seed_index: int
     question: str
     answer: str
+    is_human: bool = False
 
 
 class PairFilter:
@@ -49,6 +50,13 @@ class PairFilter:
             self.kept.append(pair)
         return reason
 
+    def admit(self, pair: GeneratedPair) -> str | None:
+        """Keep a pair that people wrote, unless it is like one that is held out; return the reason then."""
+        if self._is_like_held_out(pair):
+            return "like_held_out"
+        self.kept.append(pair)
+        return None
+
     def _fault(self, pair: GeneratedPair, context: str) -> str | None:
         limits = self.filters
         question, answer = _WORD.findall(pair.question), _WORD.findall(pair.answer)
@@ -62,11 +70,14 @@ class PairFilter:
             return "repetitive"
         if _grounding(answer, context) < limits.min_grounding:
             return "ungrounded"
-        if self._is_alike(pair.question, self.questions) or self._is_alike(pair.answer, self.answers):
+        if self._is_like_held_out(pair):
             return "like_held_out"
         if self._is_alike(_text(pair), (_text(old) for old in self.kept if old.leaf == pair.leaf)):
             return "near_duplicate"
         return None
+
+    def _is_like_held_out(self, pair: GeneratedPair) -> bool:
+        return self._is_alike(pair.question, self.questions) or self._is_alike(pair.answer, self.answers)
 
     def _is_alike(self, text: str, others: Iterable[str]) -> bool:
         return any(_alike(text, other) >= self.filters.max_similarity for other in others)

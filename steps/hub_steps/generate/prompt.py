@@ -5,17 +5,21 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from rapidfuzz import fuzz
 
-if TYPE_CHECKING:
-    from hub_steps.parameters import GenerateParameters
-    from hub_steps.taxonomy import KnowledgeLeaf, SeedExample
+from hub_steps.generation import CONTEXT, EXAMPLES
 
-INSTRUCTION = "Write one question about the text, then its answer in one sentence that uses only what the text says."
+if TYPE_CHECKING:
+    from hub_steps.generation import Stage
+    from hub_steps.parameters import GenerateParameters
+    from hub_steps.taxonomy import KnowledgeLeaf, Pair, SeedExample
+
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _LABEL = re.compile(r"^[^\S\n]*(Question|Answer):", re.MULTILINE)
+HeldOut = dict[str, list[tuple[int, "Pair"]]]
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,41 @@ class Task:
     messages: list[dict[str, Any]]
 
 
-def tasks(leaves: dict[str, KnowledgeLeaf], parameters: GenerateParameters) -> list[Task]:
-    """Return every request, context by context, so that a server can keep what their prompts share."""
+@dataclass(frozen=True)
+class Subject:
+    """What one pair is to be about: a text, and other texts with their pairs as examples."""
+
+    leaf: str
+    seed_index: int
+    sample: int
+    seed: int
+    text: str
+    examples: tuple[tuple[str, str], ...]
+
+    def task(self, stage: Stage, earlier: dict[str, str]) -> Task:
+        """Return the request of a stage; `earlier` are the replies of the stages before it, by their names."""
+        values = {CONTEXT: self.text, EXAMPLES: "\n\n".join(f"Text: {text}\n{pair}" for text, pair in self.examples)}
+        messages = [_turn("system", stage.system)] if stage.system else []
+        if stage.examples_as_turns:
+            for text, pair in self.examples:
+                messages += [_turn("user", _filled(stage, {CONTEXT: text})), _turn("assistant", pair)]
+        messages.append(_turn("user", _filled(stage, values | earlier)))
+        return Task(self.leaf, self.seed_index, self.sample, self.seed, messages)
+
+
+def subjects(leaves: dict[str, KnowledgeLeaf], parameters: GenerateParameters, hidden: HeldOut) -> list[Subject]:
+    """Return what every pair is to be about, context by context, so that a server can keep what their prompts share.
+
+    Pairs in `hidden` are shown as examples only where a context has no others.
+    """
     found = []
     for name, leaf in leaves.items():
         for index, seed in enumerate(leaf.seed_examples):
             choice = random.Random(f"{parameters.seed}/{name}/{index}")  # noqa: S311 - reproducible, not secret
-            shown = _examples(leaf, index, parameters, choice)
+            shown = _examples(leaf, index, parameters, choice, hidden.get(name, []))
             for sample in range(parameters.samples_per_seed):
                 text = _excerpt(seed, parameters.excerpt_sentences, sample)
-                messages = [{"role": "system", "content": INSTRUCTION}, *shown, _ask(text)]
-                found.append(Task(name, index, sample, choice.randrange(2**31), messages))
+                found.append(Subject(name, index, sample, choice.randrange(2**31), text, shown))
     return found
 
 
@@ -56,21 +84,35 @@ def parse_pair(text: str) -> tuple[str, str] | None:
     return (question, answer) if question and answer else None
 
 
+def pair_text(question: str, answer: str) -> str:
+    """Return a pair in the form that teachers are asked for."""
+    return f"Question: {_flat(question)}\nAnswer: {_flat(answer)}"
+
+
 def _examples(
-    leaf: KnowledgeLeaf, index: int, parameters: GenerateParameters, choice: random.Random
-) -> list[dict[str, Any]]:
-    others = [seed for place, seed in enumerate(leaf.seed_examples) if place != index]
-    shown: list[dict[str, Any]] = []
-    for seed in choice.sample(others, min(parameters.num_examples, len(others))):
-        pair = choice.choice(seed.questions_and_answers)
+    leaf: KnowledgeLeaf,
+    index: int,
+    parameters: GenerateParameters,
+    choice: random.Random,
+    hidden: list[tuple[int, Pair]],
+) -> tuple[tuple[str, str], ...]:
+    others = [place for place in range(len(leaf.seed_examples)) if place != index]
+    shown = []
+    for place in choice.sample(others, min(parameters.num_examples, len(others))):
+        seed = leaf.seed_examples[place]
+        pairs = [pair for pair in seed.questions_and_answers if (place, pair) not in hidden]
+        pair = choice.choice(pairs or seed.questions_and_answers)
         text = _passage(seed, pair.answer) if parameters.excerpt_sentences else _flat(seed.context)
-        reply = f"Question: {_flat(pair.question)}\nAnswer: {_flat(pair.answer)}"
-        shown += [_ask(text), {"role": "assistant", "content": reply}]
-    return shown
+        shown.append((text, pair_text(pair.question, pair.answer)))
+    return tuple(shown)
 
 
-def _ask(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": f"Text: {text}"}
+def _filled(stage: Stage, values: dict[str, str]) -> str:
+    return Template(stage.prompt).substitute(values)
+
+
+def _turn(role: str, content: str) -> dict[str, Any]:
+    return {"role": role, "content": content}
 
 
 def _excerpt(seed: SeedExample, num_sentences: int, sample: int) -> str:

@@ -1,4 +1,4 @@
-"""The teacher's endpoint: one that exists, or a server that lives as long as the step needs it."""
+"""The endpoint of a teacher or judge: one that exists, or a server that lives as long as the step needs it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING
 from hub_steps.contract import StepError, message
 from hub_steps.locations import ModelLocation
 from hub_steps.models.fetch import fetch
+from hub_steps.parameters import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hub_steps.parameters import ServedModel, Teacher
+    from hub_steps.parameters import SecretReference, ServedModel, Teacher
 
 LOG_TAIL = 10
 
 
 @dataclass(frozen=True)
 class Served:
-    """Where a teacher answers, under which name, and how many requests at once."""
+    """Where a teacher or judge answers, under which name, and how many requests at once."""
 
+    role: str
     url: str
     model: str
     api_key: str
@@ -36,25 +38,27 @@ class Served:
 
 @contextmanager
 def reach(teacher: Teacher, cache: Path, log: Path) -> Iterator[Served]:
-    """Give access to the teacher; a served one writes to `log` and is gone when the block ends.
+    """Give access to the teacher or judge; a served one writes to `log` and is gone when the block ends.
 
     Raises StepError if its key is not there or its server does not start.
     """
+    role = "judge" if isinstance(teacher, Judge) else "teacher"
     if endpoint := teacher.endpoint:
-        key = "none"
-        if endpoint.api_key:
-            key = os.environ.get(endpoint.api_key.variable, "").strip()
-            if not key:
-                raise StepError(f"the teacher's key is missing: set {endpoint.api_key.variable}")
-            if not (key.isascii() and key.isprintable()):
-                raise StepError(
-                    f"the teacher's key in {endpoint.api_key.variable} holds characters that no header can carry"
-                )
-        yield Served(endpoint.url, endpoint.model, key, endpoint.parallel_requests, is_own=False)
+        key = _key(endpoint.api_key, role) if endpoint.api_key else "none"
+        yield Served(role, endpoint.url, endpoint.model, key, endpoint.parallel_requests, is_own=False)
     elif teacher.serve:
         weights = fetch(ModelLocation.parse(teacher.serve.location), cache)
         with _server(teacher.serve, weights, log) as url:
-            yield Served(f"{url}/v1", weights.stem, "none", teacher.serve.parallel_requests, is_own=True)
+            yield Served(role, f"{url}/v1", weights.stem, "none", teacher.serve.parallel_requests, is_own=True)
+
+
+def _key(reference: SecretReference, role: str) -> str:
+    key = os.environ.get(reference.variable, "").strip()
+    if not key:
+        raise StepError(f"the {role}'s key is missing: set {reference.variable}")
+    if not (key.isascii() and key.isprintable()):
+        raise StepError(f"the {role}'s key in {reference.variable} holds characters that no header can carry")
+    return key
 
 
 @contextmanager

@@ -1,87 +1,127 @@
 """The generate step: seed contexts in, training conversations out.
 
 Writes `train.jsonl` (one conversation a line), `preview.md` (pairs to read before training) and `dropped.jsonl` (what was
-dropped and why). The human-written pairs of the taxonomy are used as examples in prompts and never written as data.
+dropped and why). Human-written pairs are shown to the teacher as examples; those that are not held out for the evaluation
+join the data.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import StepError, message
-from hub_steps.generate.ask import Reply, ask_all
+from pydantic import ValidationError
+
+from hub_steps.contract import BadRequestError, StepError, faults, message
+from hub_steps.generate.built_in import BUILT_IN
 from hub_steps.generate.filters import GeneratedPair, PairFilter
-from hub_steps.generate.prompt import parse_pair, tasks
+from hub_steps.generate.judge import judge_all
+from hub_steps.generate.output import Dropped, write
+from hub_steps.generate.prompt import parse_pair, subjects
 from hub_steps.generate.serve import reach
+from hub_steps.generate.stages import draft_all
+from hub_steps.generation import REJECTED, GenerationPipeline
+from hub_steps.holdout import held_out, human_pairs
 from hub_steps.models.load import cache_folder
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
+    from hub_steps.generate.prompt import HeldOut, Subject
+    from hub_steps.generate.stages import Draft
     from hub_steps.parameters import GenerateParameters
     from hub_steps.taxonomy import KnowledgeLeaf
     from hub_steps.workspace import Workspace
-
-PREVIEW_PAIRS = 20
 
 
 def main(workspace: Workspace, parameters: GenerateParameters) -> Outcome:
     """Ask the teacher for pairs about every seed context, keep the good ones and count the others by reason.
 
-    Raises StepError if too few remain, and what reaching the teacher raises.
+    Raises StepError if too few remain, and what reaching the teacher and the judge raises.
     """
     leaves = workspace.leaves()
-    wanted = tasks(leaves, parameters)
+    pipeline = _pipeline(workspace, parameters)
+    hidden = held_out(leaves, parameters.held_out_share, parameters.seed)
+    wanted = subjects(leaves, parameters, hidden)
     with reach(parameters.teacher, cache_folder(workspace.request), workspace.path("teacher.log")) as served:
         message(f"asking for {len(wanted)} pairs, {served.parallel_requests} at once")
-        replies = ask_all(served, wanted, parameters)
-    kept, dropped = _sift(replies, leaves, parameters)
-    _write(workspace, kept, dropped)
-    reasons = Counter(reason for _, reason in dropped)
-    summary = f"{len(kept)} pairs from {len(wanted)} requests; dropped: {_listed(reasons)}"
-    if len(kept) < parameters.min_pairs:
-        raise StepError(f"only {summary}; the spec asks for at least {parameters.min_pairs}")
-    metrics: dict[str, Any] = {"requests": len(wanted), "kept": len(kept), "dropped": dict(sorted(reasons.items()))}
-    return Outcome(summary, metrics)
+        drafts = draft_all(served, pipeline, wanted, parameters, workspace)
+    kept, dropped = _sift(drafts, leaves, hidden, parameters)
+    if parameters.judge:
+        kept, dropped = _judged(workspace, kept, dropped, leaves, parameters)
+    write(workspace, kept, dropped)
+    return _outcome(len(wanted), kept, dropped, parameters)
+
+
+def _pipeline(workspace: Workspace, parameters: GenerateParameters) -> GenerationPipeline:
+    if parameters.pipeline in BUILT_IN:
+        return BUILT_IN[parameters.pipeline]
+    try:
+        return GenerationPipeline.model_validate(workspace.input("pipeline").documents)
+    except ValidationError as error:
+        raise BadRequestError(f"bad request: {parameters.pipeline}: {faults(error)}") from None
 
 
 def _sift(
-    replies: list[Reply], leaves: dict[str, KnowledgeLeaf], parameters: GenerateParameters
-) -> tuple[list[GeneratedPair], list[tuple[Reply, str]]]:
-    held_out = [pair for leaf in leaves.values() for seed in leaf.seed_examples for pair in seed.questions_and_answers]
-    judge = PairFilter(parameters.filters, held_out)
-    dropped: list[tuple[Reply, str]] = []
-    for reply in replies:
-        reason = reply.fault or _judge(judge, reply, leaves)
-        if reason:
-            dropped.append((reply, reason))
-    return judge.kept, dropped
+    drafts: list[Draft], leaves: dict[str, KnowledgeLeaf], hidden: HeldOut, parameters: GenerateParameters
+) -> tuple[list[GeneratedPair], list[Dropped]]:
+    """Return what every rule lets through, and the rest: first what people wrote and the evaluation leaves over."""
+    rules = PairFilter(parameters.filters, [pair for pairs in hidden.values() for _, pair in pairs])
+    human = [
+        GeneratedPair(name, index, pair.question, pair.answer, is_human=True)
+        for name, leaf in leaves.items()
+        for index, pair in human_pairs(leaf)
+        if (index, pair) not in hidden[name]
+    ]
+    dropped = [Dropped.of(pair, reason) for pair in human if (reason := rules.admit(pair))]
+    for draft in drafts:
+        if reason := draft.fault or _fault(rules, draft, leaves):
+            about = draft.subject
+            dropped.append(Dropped(reason, about.leaf, about.seed_index, draft.text))
+    return rules.kept, dropped
 
 
-def _judge(judge: PairFilter, reply: Reply, leaves: dict[str, KnowledgeLeaf]) -> str | None:
-    pair = parse_pair(reply.text)
+def _fault(rules: PairFilter, draft: Draft, leaves: dict[str, KnowledgeLeaf]) -> str | None:
+    pair = parse_pair(draft.text)
     if pair is None:
-        return "malformed"
-    task = reply.task
-    context = leaves[task.leaf].seed_examples[task.seed_index].context
-    return judge.judge(GeneratedPair(task.leaf, task.seed_index, *pair), context)
+        return REJECTED if draft.text.strip().lower().startswith(REJECTED) else "malformed"
+    subject = draft.subject
+    return rules.judge(GeneratedPair(subject.leaf, subject.seed_index, *pair), _context(leaves, subject))
 
 
-def _write(workspace: Workspace, kept: list[GeneratedPair], dropped: list[tuple[Reply, str]]) -> None:
-    with workspace.path("train.jsonl").open("w", encoding="utf-8") as file:
-        for pair in kept:
-            turns = [{"role": "user", "content": pair.question}, {"role": "assistant", "content": pair.answer}]
-            row = {"messages": turns, "metadata": {"leaf": pair.leaf, "seed_example": pair.seed_index}}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    with workspace.path("dropped.jsonl").open("w", encoding="utf-8") as file:
-        for reply, reason in dropped:
-            told = {"leaf": reply.task.leaf, "seed_example": reply.task.seed_index, "reply": reply.text}
-            file.write(json.dumps({"reason": reason, **told}, ensure_ascii=False) + "\n")
-    step = max(1, len(kept) // PREVIEW_PAIRS)
-    shown = (f"**{pair.question}**{os.linesep}{os.linesep}{pair.answer} _({pair.leaf})_" for pair in kept[::step])
-    workspace.path("preview.md").write_text("\n\n".join(shown) + "\n", encoding="utf-8")
+def _context(leaves: dict[str, KnowledgeLeaf], about: Subject | GeneratedPair) -> str:
+    return leaves[about.leaf].seed_examples[about.seed_index].context
+
+
+def _judged(
+    workspace: Workspace,
+    kept: list[GeneratedPair],
+    dropped: list[Dropped],
+    leaves: dict[str, KnowledgeLeaf],
+    parameters: GenerateParameters,
+) -> tuple[list[GeneratedPair], list[Dropped]]:
+    """Return the pairs that the judge finds good enough, and all that was dropped; what people wrote is not judged."""
+    assert parameters.judge  # noqa: S101 - asked by the caller
+    written = [pair for pair in kept if not pair.is_human]
+    if not written:
+        return kept, dropped
+    reasons = judge_all(workspace, parameters.judge, written, [_context(leaves, pair) for pair in written], parameters)
+    poor = {id(pair): reason for pair, reason in zip(written, reasons, strict=True) if reason}
+    dropped = dropped + [Dropped.of(pair, poor[id(pair)]) for pair in written if id(pair) in poor]
+    return [pair for pair in kept if id(pair) not in poor], dropped
+
+
+def _outcome(num_wanted: int, kept: list[GeneratedPair], dropped: list[Dropped], parameters: GenerateParameters) -> Outcome:
+    reasons = Counter(found.reason for found in dropped if not found.is_human)
+    num_human = sum(pair.is_human for pair in kept)
+    num_kept = len(kept) - num_human
+    summary = f"{num_kept} pairs from {num_wanted} requests; dropped: {_listed(reasons)}"
+    if num_kept < parameters.min_pairs:
+        raise StepError(f"only {summary}; the spec asks for at least {parameters.min_pairs}")
+    metrics: dict[str, Any] = {"requests": num_wanted, "kept": num_kept, "dropped": dict(sorted(reasons.items()))}
+    if parameters.held_out_share < 1:
+        metrics |= {"human": num_human, "human_like_held_out": sum(found.is_human for found in dropped)}
+        summary = f"{summary}; {num_human} pairs that people wrote join them"
+    return Outcome(summary, metrics)
 
 
 def _listed(reasons: Counter[str]) -> str:

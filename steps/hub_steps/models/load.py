@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from hub_steps.contract import Request
 
 
-_SAFE = {"local_files_only": True, "trust_remote_code": False}
-"""A model's folder is data: code in it does not run, and Transformers does not ask whether it may."""
 _CONVERTER = 1
 """Part of the name of converted models in the cache: raised when `_convert` makes something else of the same weights."""
 
@@ -40,37 +38,36 @@ def model_folder(model: Input, cache: Path) -> Path:
     return found
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, *, needs_template: bool = True, trust_remote_code: bool = False) -> Any:
     """Return the tokenizer of a model folder, padding on the left, as generation needs it.
 
-    Raises StepError if it cannot be loaded, or has no chat template.
+    Raises StepError if it cannot be loaded, or has no chat template where one is needed.
     """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **_SAFE)
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **_safe(trust_remote_code))
     except (OSError, ValueError) as error:
         raise _not_loaded("tokenizer", folder, error) from None
-    if not tokenizer.chat_template:
+    if needs_template and not tokenizer.chat_template:
         raise StepError(f"the tokenizer in {folder} has no chat template; use an instruction-tuned base model")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load_model(folder: Path) -> Any:
-    """Return the causal language model of a folder: float32 on the CPU, bfloat16 on an accelerator.
+def load_model(folder: Path, *, dtype: str | None = None, trust_remote_code: bool = False, **options: Any) -> Any:
+    """Return the causal language model of a folder; without `dtype`, in float32 on the CPU, bfloat16 on an accelerator.
 
-    Raises StepError if it cannot be loaded.
+    `options` go to Transformers' `from_pretrained`. Raises StepError if it cannot be loaded.
     """
-    import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    dtype = torch.bfloat16 if on_accelerator() else torch.float32
+    where = {"dtype": dtype or ("bfloat16" if on_accelerator() else "float32"), **_safe(trust_remote_code), **options}
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **_SAFE)
-    except (OSError, ValueError, SafetensorError) as error:
+        return AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **where)
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise _not_loaded("model", folder, error) from None
 
 
@@ -79,6 +76,11 @@ def on_accelerator() -> bool:
     import torch
 
     return os.environ.get(DEVICE) != "cpu" and torch.accelerator.is_available()
+
+
+def _safe(trust_remote_code: bool = False) -> dict[str, bool]:
+    """A model's folder is data: code in it runs only if it may, and Transformers does not ask."""
+    return {"local_files_only": True, "trust_remote_code": trust_remote_code}
 
 
 def _not_loaded(what: str, folder: Path, error: Exception) -> StepError:
@@ -94,7 +96,7 @@ def _convert(gguf: Path, draft: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     message(f"converting {gguf.name} to safetensors")
-    where = {"gguf_file": gguf.name, **_SAFE}
+    where = {"gguf_file": gguf.name, **_safe()}
     loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
     config = loaded.config
     del config.quantization_config

@@ -8,13 +8,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def draw_loss(history: list[dict[str, Any]], title: str, path: Path) -> None:
-    """Draw loss (nats a token) over optimizer steps as a PNG; the same figures give the same bytes."""
+def draw_loss(history: list[dict[str, Any]], title: str, path: Path, unit: str = "nats a token") -> None:
+    """Draw training and validation loss over optimizer steps as a PNG; the same figures give the same bytes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    axes.plot([entry["step"] for entry in history], [entry["loss"] for entry in history], marker=".", linewidth=1.5)
-    axes.set(title=title, xlabel="optimizer step", ylabel="training loss (nats a token)")
+    for name, label in {"loss": "training", "validation_loss": "validation"}.items():
+        points = [(entry["step"], entry[name]) for entry in history if name in entry]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker=".", linewidth=1.5, label=label)
+    if any("validation_loss" in entry for entry in history):
+        axes.legend()
+    axes.set(title=title, xlabel="optimizer step", ylabel=f"loss ({unit})")
     axes.grid(alpha=0.3)
     figure.savefig(path, metadata={"Software": None})

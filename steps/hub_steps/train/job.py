@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hub_steps.contract import ExitCode, Record, StepError
-from hub_steps.parameters import TrainParameters
+from hub_steps.contract import ExitCode, Identity, Record, StepError
+from hub_steps.parameters import TrainStepParameters
 
 
 class Job(Record):
     """One training, as every process of it sees it."""
 
+    step: str
+    key: str
+    identity: Identity
     model: Path
     data: Path
     output: Path
-    parameters: TrainParameters
+    parameters: TrainStepParameters
 
 
 class Fault(Record):
@@ -33,3 +36,5 @@ class Fault(Record):
 JOB_FILE = "job.json"
 FAULT_FILE = "fault.json"
 SUMMARY_FILE = "summary.json"
+CODE_FILE = "exit-code"
+"""Holds the exit code of the process that failed first."""

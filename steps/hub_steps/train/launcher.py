@@ -1,6 +1,7 @@
-"""torchrun without a traceback of its own when a process failed or it was told to stop: `-m hub_steps.train.launcher ...`.
+"""torchrun without a traceback of its own when a process failed or it was told to stop.
 
-Takes torchrun's arguments; the last one is the folder where a process that fails leaves its reason.
+`python -m hub_steps.train.launcher FOLDER ...`: FOLDER is where a process that fails leaves its reason; the rest are
+torchrun's arguments.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import sys
 from pathlib import Path
 
 from hub_steps.contract import ExitCode
-from hub_steps.train.job import FAULT_FILE
+from hub_steps.train.job import CODE_FILE
 
 
-def main(arguments: list[str]) -> int:
-    """Run torchrun and return its exit code."""
+def main(folder: Path, arguments: list[str]) -> int:
+    """Run torchrun and return its exit code; that of the process that failed first is left in a file."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -23,11 +24,11 @@ def main(arguments: list[str]) -> int:
     except SignalException:
         return ExitCode.STOPPED
     except ChildFailedError as error:
-        if not Path(arguments[-1], FAULT_FILE).is_file():
-            sys.stderr.write(f"{error}\n")
+        _, first = error.get_first_failure()
+        (folder / CODE_FILE).write_text(str(first.exitcode), encoding="utf-8")
         return ExitCode.FAILED
     return ExitCode.DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,7 +1,7 @@
 """One training process, started by torchrun: `python -m hub_steps.train.worker FOLDER`, where FOLDER holds the job file.
 
-Data, model, trainer, train, save; the first process writes `adapter/`, `model/` (adapter merged into the base model),
-`metrics.jsonl` and `loss_curve.png`.
+Data, model, trainer, train, save; the first process writes `adapter/` (if the algorithm makes one), `model/` (a plain
+Transformers model), `metrics.jsonl` and `loss_curve.png`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import ExitCode, StepError, message, redact
 from hub_steps.files import is_disk_full
 from hub_steps.train.checkpoints import last_checkpoint
 from hub_steps.train.job import FAULT_FILE, JOB_FILE, SUMMARY_FILE, Fault, Job
-from hub_steps.workspace import CHECKPOINTS
+from hub_steps.train.spare import hide_unused
+from hub_steps.workspace import CHECKPOINTS, SCRATCH
+
+if TYPE_CHECKING:
+    from hub_steps.train.data import Data
+    from hub_steps.train.trainer import Figures
 
 
 def main(folder: Path) -> int:
     """Train as the job file in `folder` says, and leave a fault file there if that fails."""
-    job = Job.model_validate_json((folder / JOB_FILE).read_text(encoding="utf-8"))
+    job = _job(folder)
     try:
         return train(job, folder)
     except StepError as error:
@@ -38,56 +44,100 @@ def main(folder: Path) -> int:
     return ExitCode.FAILED
 
 
+def _job(folder: Path) -> Job:
+    return Job.model_validate_json((folder / JOB_FILE).read_text(encoding="utf-8"))
+
+
 def train(job: Job, folder: Path) -> int:
     """Run the training and write its outputs.
 
-    Raises StepError if the data cannot be trained on.
+    Raises StepError if the data cannot be trained on, or a parameter needs what is not there.
     """
     import transformers
-    from peft import LoraConfig, get_peft_model
 
-    from hub_steps.models.load import load_model, load_tokenizer
-    from hub_steps.train.data import read_samples
+    from hub_steps.models.load import load_tokenizer
+    from hub_steps.train.data import read_data
+    from hub_steps.train.parallel import leave_processes
     from hub_steps.train.preemption import StopOnSignal
-    from hub_steps.train.trainer import StepTrainer, adapter_settings, training_arguments
+    from hub_steps.train.results import save_trained, write_results
 
-    parameters = job.parameters
-    world_size = int(os.environ["WORLD_SIZE"])
-    if parameters.effective_batch_size % world_size:
-        raise StepError(f"effective_batch_size {parameters.effective_batch_size} is not divisible by {world_size} processes")
+    parameters, started = job.parameters, time.monotonic()
     stop = StopOnSignal()
     transformers.set_seed(parameters.seed)
-    tokenizer = load_tokenizer(job.model)
-    tokenizer.padding_side = "right"
-    samples, num_too_long = read_samples(job.data, tokenizer, parameters.max_seq_len)
-    model = get_peft_model(load_model(job.model), LoraConfig(**adapter_settings(parameters)))
-    checkpoints = job.output / CHECKPOINTS
-    trainer = StepTrainer(
-        model=model,
-        args=training_arguments(parameters, checkpoints, world_size),
-        train_dataset=samples,
-        data_collator=transformers.DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100),
-        callbacks=[stop],
+    tokenizer = load_tokenizer(
+        job.model, needs_template=not parameters.is_pretraining, trust_remote_code=parameters.trust_remote_code
     )
-    # Standard output is for events.
-    trainer.remove_callback(transformers.PrinterCallback)
-    last = last_checkpoint(checkpoints)
+    tokenizer.padding_side = "right"
+    data = read_data(job.data, tokenizer, parameters)
+    trainer = _trainer(job, tokenizer, data)
+    trainer.add_callback(stop)
+    last = last_checkpoint(job.output / SCRATCH)
+    facts = _facts(trainer.model, data)
     if trainer.is_world_process_zero():
-        trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-        message(f"{len(samples)} samples, {world_size} processes, {trainable:,} trainable parameters"
+        message(f"{facts['samples']} samples, {trainer.args.world_size} processes, "
+                f"{facts['trainable_parameters']:,} trainable parameters"
                 + (f", resuming from {last.name}" if last else ""))  # fmt: skip
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if stop.stopped:
         _wait_for_all()  # The first process writes the checkpoint, and whoever leaves early takes the others with it.
         _leave_fault(folder, f"stopped at step {trainer.state.global_step} with a checkpoint", ExitCode.STOPPED)
         return ExitCode.STOPPED
-    if trainer.is_world_process_zero():
-        history = [entry for entry in trainer.state.log_history if "loss" in entry]
-        _save(job, model, tokenizer, history)
-        summary = _summary(history, len(samples), num_too_long)
-        (folder / SUMMARY_FILE).write_text(json.dumps(summary), encoding="utf-8")
+    save_trained(trainer, job)
+    facts |= _measured(trainer)
+    is_first, state, rate = trainer.is_world_process_zero(), trainer.state, trainer.tokens_per_second
     _wait_for_all()
+    if is_first:
+        del trainer
+        leave_processes(parameters)
+        summary = write_results(job, tokenizer, state) | facts
+        summary |= {"tokens_per_second": rate, "wall_seconds": round(time.monotonic() - started, 1)}
+        (folder / SUMMARY_FILE).write_text(json.dumps(summary), encoding="utf-8")
     return ExitCode.DONE
+
+
+def _trainer(job: Job, tokenizer: Any, data: Data) -> Figures:
+    import transformers
+
+    from hub_steps.train.keep import KeepCheckpoints, Policy
+    from hub_steps.train.tracking import trackers
+    from hub_steps.train.trainer import fine_tuner, trainer_arguments
+
+    parameters, scratch = job.parameters, job.output / SCRATCH
+    arguments = trainer_arguments(parameters, data, scratch, int(os.environ["WORLD_SIZE"]))
+    if parameters.algorithm == "dpo":
+        from hub_steps.train.preference import preference_tuner
+
+        trainer: Figures = preference_tuner(job.model, tokenizer, data, arguments, parameters)
+    else:
+        trainer = fine_tuner(job.model, tokenizer, data, arguments, parameters)
+    if parameters.algorithm == "osft":
+        from hub_steps.train.osft import KeepOrthogonal
+
+        trainer.add_callback(KeepOrthogonal())
+    trainer.remove_callback(transformers.PrinterCallback)  # Standard output is for events.
+    trainer.add_callback(KeepCheckpoints(Policy.of(parameters), scratch, job.output / CHECKPOINTS, tokenizer))
+    for tracker in trackers(job, trainer.is_world_process_zero()):
+        trainer.add_callback(tracker)
+    return trainer
+
+
+def _facts(model: Any, data: Data) -> dict[str, Any]:
+    # ZeRO 3 leaves a process without the weights, but notes how many there are.
+    trainable = sum(getattr(weight, "ds_numel", weight.numel()) for weight in model.parameters() if weight.requires_grad)
+    facts = {"samples": len(data.train), "too_long": data.num_too_long, "trainable_parameters": trainable}
+    return facts | ({"validation_samples": len(data.validation)} if data.validation else {})
+
+
+def _measured(trainer: Figures) -> dict[str, int]:
+    """Return the most memory that any process took."""
+    import torch
+
+    from hub_steps.train.results import peak_memory_bytes
+
+    peak = torch.tensor(peak_memory_bytes(), device=trainer.args.device)
+    if torch.distributed.is_initialized():
+        torch.distributed.all_reduce(peak, op=torch.distributed.ReduceOp.MAX)
+    return {"peak_memory_bytes": int(peak.item())}
 
 
 def _wait_for_all() -> None:
@@ -96,35 +146,6 @@ def _wait_for_all() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-
-
-def _save(job: Job, model: Any, tokenizer: Any, history: list[dict[str, Any]]) -> None:
-    import torch
-
-    from hub_steps.train.curve import draw_loss
-
-    message("saving the adapter and the merged model")
-    with (job.output / "metrics.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(entry) + "\n" for entry in history)
-    draw_loss(
-        history, f"{job.parameters.algorithm}, learning rate {job.parameters.learning_rate:g}", job.output / "loss_curve.png"
-    )
-    model.save_pretrained(job.output / "adapter")
-    merged = model.merge_and_unload().to(torch.bfloat16)
-    merged.save_pretrained(job.output / "model")
-    tokenizer.save_pretrained(job.output / "model")
-
-
-def _summary(history: list[dict[str, Any]], num_samples: int, num_too_long: int) -> dict[str, Any]:
-    rates = [entry["tokens_per_second"] for entry in history if "tokens_per_second" in entry]
-    return {
-        "samples": num_samples,
-        "too_long": num_too_long,
-        "steps": history[-1]["step"],
-        "first_loss": history[0]["loss"],
-        "last_loss": history[-1]["loss"],
-        "tokens_per_second": round(sum(rates) / len(rates), 1) if rates else None,
-    }
 
 
 def _leave_fault(folder: Path, text: str, code: ExitCode) -> None:
@@ -137,4 +158,5 @@ def _leave_fault(folder: Path, text: str, code: ExitCode) -> None:
 
 
 if __name__ == "__main__":
+    hide_unused(_job(Path(sys.argv[1])).parameters)
     sys.exit(main(Path(sys.argv[1])))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubc.backends.argo.controller import check_supported, warnings
+from hubc.backends.argo import controller
+from hubc.backends.argo.controller import check_supported
 from hubc.backends.argo.names import check_names, job_name, workflow_name
 from hubc.backends.argo.serialize import check_manifest, to_yaml
 from hubc.errors import UsageError
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from hubc.spec.platform import Platform
 
 __all__ = ["job_name", "render", "warnings", "workflow_name"]
+
+
+def warnings(plan: Plan, platform: Platform) -> list[str]:
+    """Return what a reader of the manifest should know, one sentence each, for standard error."""
+    found = controller.warnings(platform)
+    if plan.schedule:
+        found.append("the manifest is one run; 'schedule' is not rendered yet")
+    if plan.notify:
+        found.append("webhooks are told of runs on one machine ('hubc run') only; 'notify' is not rendered yet")
+    return found
 
 
 def render(plan: Plan, platform: Platform) -> str:

@@ -54,7 +54,7 @@ def build(plan: Plan, argo: Argo, accelerators: Mapping[str, Accelerator]) -> di
         pod_gc=models.PodGC(strategy="OnPodSuccess"),
         ttl_strategy=models.TTLStrategy(seconds_after_completion=WEEK_SECONDS),
         active_deadline_seconds=_deadline_seconds(plan),
-        parallelism=PARALLEL_STEPS,
+        parallelism=min(PARALLEL_STEPS, plan.max_parallel or PARALLEL_STEPS),
         # Runs of one pipeline take turns: the next one finds what the last one made instead of making it, too.
         synchronization=models.Synchronization(mutexes=[models.Mutex(name=f"hubc-{plan.pipeline}")]),
     )

@@ -13,11 +13,12 @@ from hubc.backends.local.processes import kill_owned
 from hubc.backends.local.scheduler import Scheduler, StopSignals
 from hubc.backends.local.state import State
 from hubc.errors import HubcError, UnreachableError
+from hubc.notify import Webhooks
 from hubc.reuse import decide_all
 from hubc.runs import ENDED, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hubc.backends.local.scheduler import Listener
@@ -35,8 +36,10 @@ class LocalBackend:
         self.root = root
         self.state = State(root)
 
-    def run(self, plan: Plan, spec: str, parallel_steps: int | None, listener: Listener) -> Run:
-        """Run a plan to its end and return the run.
+    def run(
+        self, plan: Plan, spec: str, parallel_steps: int | None, listener: Listener, complain: Callable[[str], None]
+    ) -> Run:
+        """Run a plan to its end and return the run; `complain` gets what went wrong beside it.
 
         Raises HubcError if a secret is missing, and KeyboardInterrupt, after everything has ended, when told to stop.
         """
@@ -45,7 +48,14 @@ class LocalBackend:
         parallel = parallel_steps or max(1, (os.cpu_count() or 1) // 2)
         with StopSignals() as told_to_stop:
             run = self.state.create(plan, spec)
-            return Scheduler(plan, run, self.state, parallel, listener, told_to_stop).drive()
+            if not plan.notify:
+                return Scheduler(plan, run, self.state, parallel, listener, told_to_stop).drive()
+            webhooks = Webhooks(plan.notify, listener, complain)
+            webhooks.started(run)
+            try:
+                return Scheduler(plan, run, self.state, parallel, webhooks, told_to_stop).drive()
+            finally:
+                webhooks.ended(self.get(run.id))
 
     def list(self) -> list[Run]:
         """Return all runs, the newest first."""
@@ -103,6 +113,7 @@ class LocalBackend:
         decisions = decide_all(plan, self.state.storage_root)
         running = (step for step in plan.steps if decisions[step.id].action == "run")
         wanted = {secret.variable: secret for step in running for secret in step.secrets}
+        wanted |= {item.authorization.variable: item.authorization for item in plan.notify if item.authorization}
         missing = [
             f"{secret.secret}/{secret.key} (set {name})" for name, secret in wanted.items() if not os.environ.get(name)
         ]

@@ -12,7 +12,7 @@ from hub_steps.contract import RESULT_FILE, ExitCode
 from hub_steps.files import local_path
 from hubc.backends.local.events import LogReader, last_lines, progress_text
 from hubc.backends.local.processes import RETRYABLE, StepProcesses, lock_file, stop_together
-from hubc.reuse import decide
+from hubc.reuse import decide, planned
 from hubc.runs import DONE, Run, StepRun
 
 if TYPE_CHECKING:
@@ -119,7 +119,13 @@ class Scheduler:
             if now.state in ("pending", "waiting") and all(self.run.step(need).state in DONE for need in step.needs):
                 if len(self.active) >= self.parallel_steps:
                     return
-                self._take(step, now)
+                if self._may_start(step):
+                    self._take(step, now)
+
+    def _may_start(self, step: Step) -> bool:
+        """Tell whether the plan lets one more step of its variants run."""
+        sweep = sum(bool(attempt.step.variants) for attempt in self.active.values())
+        return not step.variants or self.plan.max_parallel is None or sweep < self.plan.max_parallel
 
     def _take(self, step: Step, now: StepRun) -> None:
         """Reuse the step's output, or lock it and start; while another run holds the lock, wait for it."""
@@ -130,7 +136,7 @@ class Scheduler:
             if now.state != "waiting":
                 self._change(step.id, state="waiting", reason="another run is making the same output")
             return
-        decision = decide(self.plan, step, self.state.storage_root)
+        decision = planned(step, decide(self.plan, step, self.state.storage_root))
         if decision.action == "reuse":
             os.close(lock)
             self._change(step.id, state="reused", reason=decision.reason, finished_at=time.time(), summary=decision.summary,

@@ -1,0 +1,134 @@
+"""A plan as a pull request shows it: GitHub Markdown of bounded length, in which no text of a spec means anything.
+
+Whatever others wrote stands in code, where GitHub makes no link, mention or reference of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hubc.plan_views.difference_text import difference_lines
+from hubc.plan_views.mermaid import graph
+from hubc.plan_views.phrases import action, change_lines, resources_text, summary, what_happens
+from hubc.plan_views.text import total_lines, variant_lines
+from hubc.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubc.plan import Step
+    from hubc.plan_views.shown import Shown
+
+MAX_CHARACTERS = 60_000
+"""A comment on GitHub holds 65,536. The bounds below keep within it, since there are at most five blocks."""
+_GRAPH_CHARACTERS = 9_000
+_TABLE_CHARACTERS = 14_000
+_BLOCK_CHARACTERS = 6_000
+_NAMES_CHARACTERS = 2_000
+_MAX_TICKS = 40
+_HAPPENS = {"run": "run", "again": "run again", "reuse": "reuse", "open": "run, unless done"}
+
+
+def plan_markdown(shown: Shown) -> str:
+    """Return the plan as Markdown of at most MAX_CHARACTERS characters."""
+    plan = shown.plan
+    drawn = graph(plan, shown.decisions)
+    parts = [
+        f"### Plan {code(plan.digest[:12])}: {code(plan.pipeline)} on {code(plan.platform)}",
+        drawn if len(drawn) <= _GRAPH_CHARACTERS else f"The graph of {len(plan.steps)} steps is too large to draw.",
+        _table(shown),
+        _summary(shown),
+    ]
+    if together := total_lines(shown):
+        parts.append(block(together))
+    if why := [line for step in plan.steps for line in _why(shown, step)]:
+        parts.append(_details("Why steps run again", why))
+    if variants := variant_lines(plan):
+        parts.append(_details("Variants", variants))
+    if shown.against:
+        parts.append(_details("Differences", difference_lines(shown.against, plan, shown.decisions)))
+    if plan.warnings:
+        lines = [line for found in plan.warnings for line in (str(found), f"    help: {found.help}")]
+        parts.append(f"**Warnings: {len(plan.warnings)}**\n\n{block(lines)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def code(text: str) -> str:
+    """Return text as a code span that also holds in a table."""
+    shown = printable(text) or " "
+    ticks = "`" * (1 + _longest_ticks([shown]))
+    space = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
+    # In a table, a backslash before a pipe is taken away even in code.
+    return f"{ticks}{space}{shown}{space}{ticks}".replace("|", "\\|")
+
+
+def block(lines: Sequence[str]) -> str:
+    """Return lines as a code block of bounded length that none of them can end; what is left out is counted."""
+    shown: list[str] = []
+    length = 0
+    for line in (re.sub(f"`{{{_MAX_TICKS},}}", f"{'`' * _MAX_TICKS}…", printable(line)) for line in lines):
+        length += len(line) + 1
+        if length > _BLOCK_CHARACTERS:
+            shown.append(f"… and {len(lines) - len(shown)} more lines; all of them: hubc plan")
+            break
+        shown.append(line)
+    fence = "`" * max(3, 1 + _longest_ticks(shown))
+    return "\n".join([f"{fence}text", *shown, fence])
+
+
+def _longest_ticks(lines: Sequence[str]) -> int:
+    return max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+
+
+def _details(title: str, lines: Sequence[str]) -> str:
+    return f"<details>\n<summary>{title}</summary>\n\n{block(lines)}\n\n</details>"
+
+
+def _table(shown: Shown) -> str:
+    """Return one row for each step; steps that there is no room for are named."""
+    lines = ["| step | what happens | why | resources | estimate |", "|---|---|---|---|---|"]
+    length = 0
+    for number, step in enumerate(shown.plan.steps):
+        row = _row(shown, step)
+        length += len(row) + 1
+        if length > _TABLE_CHARACTERS:
+            left = [step.id for step in shown.plan.steps[number:]]
+            return "\n".join([*lines, "", f"{len(left)} more steps are left out: {_names(left)}"])
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def _row(shown: Shown, step: Step) -> str:
+    decision, estimate = shown.decisions.get(step.id), shown.estimates.get(step.id)
+    why = what_happens(decision).partition(": ")[2]
+    cells = [code(step.id), _HAPPENS[action(decision)], code(why) if why else "", code(resources_text(step.resources)),
+             "<br>".join(map(code, estimate.lines())) if estimate else ""]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return names in code, as many as there is room for, and how many more there are."""
+    shown: list[str] = []
+    length = 0
+    for name in names:
+        length += len(code(name)) + 2
+        if length > _NAMES_CHARACTERS:
+            return f"{', '.join(shown)} and {len(names) - len(shown)} others"
+        shown.append(code(name))
+    return ", ".join(shown)
+
+
+def _summary(shown: Shown) -> str:
+    if not shown.decisions:
+        return summary(shown.plan, shown.decisions)
+    running = [step.id for step in shown.plan.steps if shown.decisions[step.id].action == "run"]
+    return f"To run: {_names(running) or 'nothing'}. To reuse: {len(shown.plan.steps) - len(running)}."
+
+
+def _why(shown: Shown, step: Step) -> list[str]:
+    decision = shown.decisions.get(step.id)
+    if decision is None or not decision.changes:
+        return []
+    lines = change_lines(decision.changes, step.kind, shown.decisions)
+    return [f"{step.id}: {what_happens(decision)}", *(f"    {line}" for line in lines)]

@@ -1,0 +1,1 @@
+"""Reading a taxonomy from a Git repository."""

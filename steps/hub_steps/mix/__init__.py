@@ -1,0 +1,1 @@
+"""Mixing data sets and generated data into one file of training data."""
