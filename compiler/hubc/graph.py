@@ -303,10 +303,9 @@ def _as(model: type[M], section: Declared) -> M:
 def _secrets(value: Declared) -> list[SecretReference]:
     """Return every secret reference in what a step is told."""
     found: list[SecretReference] = []
-    for name in type(value).model_fields:
-        item = getattr(value, name)
+    for item in value.parts():
         if isinstance(item, SecretReference):
             found.append(item)
-        elif isinstance(item, Declared):
+        else:
             found.extend(_secrets(item))
     return found

@@ -62,16 +62,31 @@ def taxonomy_input(path: str, place: Location, source: Source, root: Path) -> Ex
     if not files:
         raise SpecError([source.diagnostic(place, "empty-taxonomy", f"no leaf 'knowledge/**/qna.yaml' below '{path}'",
                                            f"paths start at the repository's top, {root}; check the path")])  # fmt: skip
+    return _leaves(root / path, tuple(files), tuple(map(_state, files)))
+
+
+@lru_cache(maxsize=4)
+def _leaves(top: Path, files: tuple[Path, ...], states: tuple[tuple[int, int] | None, ...]) -> External:
+    """Read the leaves of a taxonomy; many specs have the same one, so it is read once as long as no file changes."""
     documents: dict[str, Any] = {}
     found: list[Diagnostic] = []
     for file in files:
         try:
-            documents[str(file.parent.relative_to(root / path))] = _document(file)
+            documents[str(file.parent.relative_to(top))] = read_leaf(file).model_dump(mode="json")
         except SpecError as error:
             found.extend(error.diagnostics)
     if found:
         raise SpecError(found)
     return documents_input(documents)
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    """Return what changes when a file does; None if it cannot be looked at."""
+    try:
+        state = file.lstat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
 
 
 def documents_input(documents: dict[str, Any]) -> External:
@@ -145,20 +160,6 @@ def dataset_input(location: str, sha256: str | None, place: Location, source: So
     if parsed.scheme == "file":
         return _local(location, parsed.path, place, source, "unreadable-data", "name a file on this machine")
     return External(uri=location, key=location)
-
-
-@lru_cache(maxsize=1024)
-def _leaf_document(file: Path, name: str, modified_ns: int, size: int) -> dict[str, Any]:
-    return read_leaf(file).model_dump(mode="json")
-
-
-def _document(file: Path) -> dict[str, Any]:
-    """Return a leaf as a document; many specs read the same taxonomy, so each leaf is read once."""
-    try:
-        state = file.lstat()
-    except OSError:
-        return read_leaf(file).model_dump(mode="json")
-    return _leaf_document(file, display_name(file), state.st_mtime_ns, state.st_size)
 
 
 def read_leaf(file: Path) -> KnowledgeLeaf:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubc.checks.repository import check_repository
+from hubc.checks.repository import Claims
 from hubc.errors import SpecError, UsageError
-from hubc.examine import Examined, examine
+from hubc.examine import examine
 from hubc.inputs import read_leaf
 from hubc.repository import LEAF, display_name, find_root, spec_files
 from hubc.silence import remaining
@@ -79,16 +80,15 @@ def validate_paths(paths: list[Path]) -> tuple[int, tuple[Diagnostic, ...]]:
             files.update(dict.fromkeys(spec_files(path)))
         except SpecError as error:
             found += error.diagnostics
-    pipelines: list[Examined] = []
+    claims, root_of = Claims(), cache(find_root)
     for file in files:
         if file.name == LEAF:
             found += _leaf_findings(file)
         else:
-            examined = examine(file, find_root(file.parent), LOCAL, is_chosen=False)
+            examined = examine(file, root_of(file.parent), LOCAL, is_chosen=False)
             found += examined.findings
-            if examined.plan:
-                pipelines.append(examined)
-    found += remaining(check_repository(pipelines), [item.source for item in pipelines if item.source])
+            if examined.source and examined.plan:
+                found += remaining(claims.add(examined.source, examined.plan), [examined.source])
     findings = tuple(sorted(dict.fromkeys(found)))
     if any(finding.severity == "error" for finding in findings):
         raise SpecError(findings)

@@ -19,7 +19,7 @@ def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) 
     return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": _what(parameters), "inputs": inputs}
 
 
-def _what(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {name: _what(item) for name, item in value.items() if name not in HOW_TO_WORK}
+def _what(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _what(item) if isinstance(item, dict) else item for name, item in values.items() if name not in HOW_TO_WORK
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
@@ -33,6 +34,7 @@ class ModelLocation:
     sha256: str | None
 
     @classmethod
+    @lru_cache(maxsize=256)
     def parse(cls, text: str) -> ModelLocation:
         """Take a location apart.
 

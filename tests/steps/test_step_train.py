@@ -160,6 +160,7 @@ def test_model_without_a_chat_template(tmp_path: Path, model: Path) -> None:
     ("parameters", "wanted"),
     [
         ({"precision": "fp16"}, "precision fp16 needs an accelerator; without one, use bf16 or fp32"),
+        ({"parallelism": {"strategy": "fsdp"}}, "parallelism fsdp needs an accelerator; without one, use ddp or deepspeed"),
         ({"use_liger": True}, "use_liger needs an accelerator: Liger kernels do not run on a CPU"),
         ({"attention": "flash_attention_2"}, "cannot load the model in "),
         ({"max_tokens_per_gpu": 16}, "a sample has 45 tokens, more than max_tokens_per_gpu 16"),

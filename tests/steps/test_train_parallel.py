@@ -26,8 +26,8 @@ def spread(folder: Path, model: Path, rows: Path, **parameters: Any) -> tuple[Pa
 
 
 @pytest.mark.parametrize("algorithm", ["sft", "lora_sft"])
-def test_fsdp(algorithm: str, tmp_path: Path, model: Path) -> None:
-    same(tmp_path, model, algorithm, {"strategy": "fsdp"})
+def test_ddp(algorithm: str, tmp_path: Path, model: Path) -> None:
+    same(tmp_path, model, algorithm, {"strategy": "ddp"})
 
 
 @pytest.mark.parametrize(("algorithm", "stage"), [("sft", 2), ("sft", 3), ("lora_sft", 2)])

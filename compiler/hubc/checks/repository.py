@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hubc.checks.publishing import targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from hubc.diagnostics import Diagnostic
-    from hubc.examine import Examined
     from hubc.plan import Plan
     from hubc.source import Location, Source
 
@@ -24,18 +23,33 @@ _WHY = {
 }
 
 
-def check_repository(examined: Iterable[Examined]) -> list[Diagnostic]:
-    """Return the names and publishing targets that two pipelines share; those without a plan claim nothing."""
-    found: list[Diagnostic] = []
-    first: dict[tuple[str, str], tuple[Source, Location]] = {}
-    for item in examined:
-        if item.source is None or item.plan is None:
-            continue
-        for rule, value, place in _claims(item.plan):
-            there, its_place = first.setdefault((rule, value), (item.source, place))
-            if there.text.file != item.source.text.file:
-                found.append(_shared(rule, value, (item.source, place), (there, its_place)))
-    return found
+class Claims:
+    """What the pipelines of a repository take for themselves alone; of each pipeline, no more than that is kept."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], _Owner] = {}
+
+    def add(self, source: Source, plan: Plan) -> list[Diagnostic]:
+        """Return the names and publishing targets of a pipeline that one added before has as well."""
+        found: list[Diagnostic] = []
+        for rule, value, place in _claims(plan):
+            owner = self._first.setdefault((rule, value), _owner(source, place))
+            if owner.file != source.text.file:
+                found.append(_shared(rule, value, source, place, owner))
+        return found
+
+
+class _Owner(NamedTuple):
+    """The pipeline that claimed something first: its file, the file that says so, and the line if that is the same."""
+
+    file: str
+    where: str
+    line: int | None
+
+
+def _owner(source: Source, place: Location) -> _Owner:
+    file, where = source.text.file, source.place(place)[0].text.file
+    return _Owner(file, where, source.position(place)[0] if where == file else None)
 
 
 def _claims(plan: Plan) -> Iterator[Claim]:
@@ -44,14 +58,11 @@ def _claims(plan: Plan) -> Iterator[Claim]:
         yield "duplicate-target", target, place
 
 
-def _shared(rule: str, value: str, here: tuple[Source, Location], there: tuple[Source, Location]) -> Diagnostic:
+def _shared(rule: str, value: str, source: Source, place: Location, owner: _Owner) -> Diagnostic:
     """Return the diagnostic for the second of two claims; what both extend is no place to tell them apart."""
-    source, place = here
-    other, other_place = there
-    where = other.place(other_place)[0].text.file
-    line = f", on line {other.position(other_place)[0]}" if where == other.text.file else ""
+    line = f", on line {owner.line}" if owner.line else ""
     verb, why = _WHY[rule]
-    message, remedy = f"{other.text.file} {verb} '{value}' as well{line}", f"name another one: {why}"
-    if source.place(place)[0].text.file == where and source.text.file != where:
+    message, remedy = f"{owner.file} {verb} '{value}' as well{line}", f"name another one: {why}"
+    if source.place(place)[0].text.file == owner.where and source.text.file != owner.where:
         place = ("metadata", "name")
     return source.diagnostic(place, rule, message, remedy)

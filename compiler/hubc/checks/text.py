@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubc.credentials import CREDENTIALS, credential_in
 
@@ -21,12 +21,13 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 def check_text(source: Source, *, braces: bool) -> list[Diagnostic]:
     """Return what is wrong in the strings of a document; a credential is never repeated in the message."""
     found: list[Diagnostic] = []
-    for location, text, is_key in _strings(source.data, ()):
-        if name := credential_in(text if is_key else f"{_key(location)}: {text}"):
+    for location, text, key in _strings(source.data, (), ""):
+        is_key = key is None
+        if name := credential_in(text if is_key else f"{key}: {text}"):
             found.append(source.diagnostic(
                 location, "secret-literal", f"this looks like {name}",
                 "revoke it, and refer to a secret instead: {secret: NAME, key: KEY}", key=is_key))  # fmt: skip
-        if control := _CONTROL.search(text):
+        if not text.isprintable() and (control := _CONTROL.search(text)):
             found.append(source.diagnostic(
                 location, "control-character", f"the text holds the character U+{ord(control[0]):04X}",
                 "remove the character", key=is_key))  # fmt: skip
@@ -43,19 +44,17 @@ def without_secrets(found: list[Diagnostic]) -> list[Diagnostic]:
     return [item for item in found if item.rule == "secret-literal" or (item.file, item.line, item.column) not in secrets]
 
 
-def _key(location: Location) -> str:
-    """Return the key that a value belongs to, which may give away what it is, as in `api_key: 0123…`."""
-    return next((part for part in reversed(location) if isinstance(part, str)), "")
+def _strings(value: Any, location: Location, key: str) -> Iterator[tuple[Location, str, str | None]]:
+    """Yield every string of a collection with its location; the nesting is bounded by the reader.
 
-
-def _strings(value: object, location: Location) -> Iterator[tuple[Location, str, bool]]:
-    """Yield every key and string with its location; the nesting is bounded by the reader."""
-    if isinstance(value, str):
-        yield location, value, False
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield (*location, key), key, True
-            yield from _strings(item, (*location, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _strings(item, (*location, index))
+    With it comes the key that it belongs to, which may give away what it is, as in `api_key: 0123…`; None with a key itself.
+    """
+    for part, item in value.items() if isinstance(value, dict) else enumerate(value):
+        place = (*location, part)
+        if isinstance(part, str):
+            yield place, part, None
+            key = part
+        if isinstance(item, str):
+            yield place, item, key
+        elif isinstance(item, dict | list):
+            yield from _strings(item, place, key)

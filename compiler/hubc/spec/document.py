@@ -89,11 +89,11 @@ def _checked(source: Source, model: type[M], *, is_partial: bool) -> tuple[M | N
     return spec, found
 
 
-def _nulls(value: Any, location: Location) -> Iterator[Location]:
-    if value is None:
-        yield location
-    elif isinstance(value, dict | list):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+def _nulls(value: dict[str, Any] | list[Any], location: Location) -> Iterator[Location]:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if item is None:
+            yield (*location, key)
+        elif isinstance(item, dict | list):
             yield from _nulls(item, (*location, key))
 
 

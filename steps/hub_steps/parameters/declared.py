@@ -42,6 +42,10 @@ class Declared(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
+    def parts(self) -> "list[Declared]":
+        """Return the values of its fields that are declared themselves."""
+        return [item for item in self.__dict__.values() if type(item) not in _SCALARS and isinstance(item, Declared)]
+
     def as_data(self) -> dict[str, Any]:
         """Return plain data, as `model_dump(mode="json")` does, but without building a serializer for each class."""
         return {name: item if type(item) in _SCALARS else _plain(item) for name, item in self.__dict__.items()}

@@ -1,1 +1,1 @@
-"""LoRA fine-tuning under torchrun."""
+"""Training under torchrun: the algorithms of Training Hub, and scripts of the user's own."""

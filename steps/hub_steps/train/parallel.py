@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import StepError
+from hub_steps.models.load import on_accelerator
 
 if TYPE_CHECKING:
     from hub_steps.parameters import TrainParameters
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 def parallel_arguments(parameters: TrainParameters) -> dict[str, Any]:
     """Return the arguments of TrainingArguments for the strategy.
 
-    Raises StepError if DeepSpeed is asked for and not installed.
+    Raises StepError if FSDP is asked for without an accelerator, or DeepSpeed and it is not installed.
     """
     match parameters.parallelism.strategy:
         case "ddp":
             return {"ddp_find_unused_parameters": False}
         case "fsdp":
+            if not on_accelerator():  # Accelerate would fall back to DDP and say nothing.
+                raise StepError("parallelism fsdp needs an accelerator; without one, use ddp or deepspeed")
             return {"fsdp": True, "fsdp_config": _fsdp(parameters)}
         case "deepspeed":
             if find_spec("deepspeed") is None:
