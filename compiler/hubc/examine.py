@@ -74,4 +74,4 @@ def examine(file: Path, root: Path, platform: Platform, *, is_chosen: bool) -> E
         found += error.diagnostics
     findings = tuple(sorted(dict.fromkeys(silence(without_secrets(found), [source] if source else []))))
     warnings = tuple(finding for finding in findings if finding.severity == "warning")
-    return Examined(source, spec, replace(plan, warnings=warnings) if plan else None, findings)
+    return Examined(source, spec, replace(plan, warnings=warnings) if plan and warnings else plan, findings)

@@ -11,7 +11,7 @@ from hubc.diagnostics import Diagnostic
 from hubc.errors import SpecError
 from hubc.positions import Place
 from hubc.reader import copied
-from hubc.repository import display_name
+from hubc.repository import display_name, real_path
 from hubc.source import Source, parse_text, read_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load(path: Path, root: Path, *, name: str | None = None) -> Source:
     in the file that wrote it. Raises SpecError if a file cannot be read or extended.
     """
     file = name or str(path)
-    top = os.path.realpath(root)
+    top = real_path(root)
     _stay_inside(path, top, file)
     source = parse_text(read_text(path, file), file)
     return _extended(source, top, (os.path.relpath(os.path.realpath(path), top),)) if "extends" in source.data else source
@@ -45,7 +45,7 @@ def load(path: Path, root: Path, *, name: str | None = None) -> Source:
 
 def _stay_inside(path: Path, top: str, file: str) -> None:
     """Refuse a file that is below the repository's top by name only."""
-    named, real = os.path.abspath(path), os.path.realpath(path.parent)  # noqa: PTH100 - links must stay in the name
+    named, real = os.path.abspath(path), real_path(path.parent)  # noqa: PTH100 - links must stay in the name
     if _is_below(named, top) and not _is_below(real, top):
         raise SpecError([Diagnostic(file, 1, 1, "path-outside-repository", "a folder of this path is a link that leads "
                                     "out of the repository", "put the file itself into the repository")])  # fmt: skip

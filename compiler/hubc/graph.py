@@ -23,6 +23,7 @@ from hubc.errors import SpecError
 from hubc.inputs import dataset_input, documents_input, file_input, generation_input, model_input, taxonomy_input
 from hubc.plan import External, Reference, Resources, Step, material
 from hubc.spec.pipeline import Resources as Wanted
+from hubc.spec.pipeline import TrainResources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,7 +160,7 @@ class _Graph:
             if (parameters := self.phase_parameters(phase, place)) is None:
                 continue
             told = TrainStepParameters.model_construct(
-                **dict(parameters),
+                **_fields(TrainParameters, parameters),
                 trust_remote_code=self.spec.model.trust_remote_code,
                 tracking=self.spec.tracking or Tracking.model_construct(),
             )
@@ -175,7 +176,7 @@ class _Graph:
     def phase_parameters(self, phase: Phase | None, place: Location) -> TrainParameters | None:
         train = self.spec.train
         if train is None or phase is None:
-            return _as(TrainParameters, train) if train else None
+            return train
         try:
             return phase.over(train)
         except ValidationError as error:
@@ -286,7 +287,7 @@ def resources_of(wanted: Wanted, platform: Platform) -> Resources:
     defaults, kinds = platform.spec.defaults, platform.spec.accelerators
     only = next(iter(kinds)) if len(kinds) == 1 else None
     return Resources(
-        nodes=getattr(wanted, "nodes", 1),
+        nodes=wanted.nodes if isinstance(wanted, TrainResources) else 1,
         cpus=wanted.cpus or defaults.cpus,
         memory_gib=wanted.memory_gib or defaults.memory_gib,
         accelerators=wanted.accelerators,
@@ -297,7 +298,11 @@ def resources_of(wanted: Wanted, platform: Platform) -> Resources:
 
 def _as(model: type[M], section: Declared) -> M:
     """Return the part of a spec's section that a step is told."""
-    return cast("M", model.model_construct(**{name: getattr(section, name) for name in model.model_fields}))
+    return cast("M", model.model_construct(**_fields(model, section)))
+
+
+def _fields(model: type[Declared], section: Declared) -> dict[str, Any]:
+    return {name: getattr(section, name) for name in model.model_fields}
 
 
 def _secrets(value: Declared) -> list[SecretReference]:

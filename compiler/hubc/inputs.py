@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,9 @@ from hubc.content import content_digest
 from hubc.diagnostics import has_errors
 from hubc.errors import SpecError
 from hubc.extends import load
+from hubc.lookups import remembered
 from hubc.plan import External
-from hubc.repository import display_name, leaf_files
+from hubc.repository import display_name, leaf_files, real_path
 from hubc.silence import silence
 from hubc.source import parse
 from hubc.spec.document import read_spec, validate
@@ -55,38 +55,28 @@ def taxonomy_input(path: str, place: Location, source: Source, root: Path) -> Ex
 
     Raises SpecError with the faults of all leaves.
     """
-    if not Path(os.path.realpath(root / path / "knowledge")).is_relative_to(os.path.realpath(root)):
+    if not Path(real_path(root / path / "knowledge")).is_relative_to(real_path(root)):
         raise SpecError([source.diagnostic(place, "path-outside-repository", f"'{path}' leads out of the repository",
                                            "keep the taxonomy inside the repository")])  # fmt: skip
-    files = leaf_files(root, path)
-    if not files:
+    if (leaves := _leaves(root, path)) is None:
         raise SpecError([source.diagnostic(place, "empty-taxonomy", f"no leaf 'knowledge/**/qna.yaml' below '{path}'",
                                            f"paths start at the repository's top, {root}; check the path")])  # fmt: skip
-    return _leaves(root / path, tuple(files), tuple(map(_state, files)))
+    return leaves
 
 
-@lru_cache(maxsize=4)
-def _leaves(top: Path, files: tuple[Path, ...], states: tuple[tuple[int, int] | None, ...]) -> External:
-    """Read the leaves of a taxonomy; many specs have the same one, so it is read once as long as no file changes."""
+@remembered
+def _leaves(root: Path, path: str) -> External | None:
+    """Read the leaves of a taxonomy; None if there are none."""
     documents: dict[str, Any] = {}
     found: list[Diagnostic] = []
-    for file in files:
+    for file in leaf_files(root, path):
         try:
-            documents[str(file.parent.relative_to(top))] = read_leaf(file).model_dump(mode="json")
+            documents[str(file.parent.relative_to(root / path))] = read_leaf(file).model_dump(mode="json")
         except SpecError as error:
             found.extend(error.diagnostics)
     if found:
         raise SpecError(found)
-    return documents_input(documents)
-
-
-def _state(file: Path) -> tuple[int, int] | None:
-    """Return what changes when a file does; None if it cannot be looked at."""
-    try:
-        state = file.lstat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size
+    return documents_input(documents) if documents else None
 
 
 def documents_input(documents: dict[str, Any]) -> External:
@@ -128,7 +118,7 @@ def read_text(path: str, place: Location, source: Source, root: Path) -> str:
     Raises SpecError as `file_input` does.
     """
     file = root / path
-    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root)):
+    if not Path(os.path.realpath(file)).is_relative_to(real_path(root)):
         raise SpecError([source.diagnostic(place, "path-outside-repository", f"'{path}' leads out of the repository",
                                            "keep the file inside the repository")])  # fmt: skip
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hubc.diagnostics import Diagnostic
 from hubc.errors import SpecError
+from hubc.lookups import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 LEAF = "qna.yaml"
 
 
+@remembered
 def find_root(start: Path) -> Path:
     """Return the nearest folder at or above `start` that holds `.git` or `.hubc`; without one, the current folder."""
     start = start.resolve()
@@ -23,6 +25,12 @@ def find_root(start: Path) -> Path:
         if (folder / ".git").exists() or (folder / ".hubc").is_dir():
             return folder
     return Path.cwd()
+
+
+@remembered
+def real_path(path: Path) -> str:
+    """Return the path without links."""
+    return os.path.realpath(path)
 
 
 def display_name(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,15 @@ from hubc.checks.repository import Claims
 from hubc.errors import SpecError, UsageError
 from hubc.examine import examine
 from hubc.inputs import read_leaf
+from hubc.lookups import remembering
 from hubc.repository import LEAF, display_name, find_root, spec_files
 from hubc.silence import remaining
 from hubc.spec.common import Metadata
 from hubc.spec.platform import Limits, Local, Platform, PlatformBody
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from hubc.diagnostics import Diagnostic
     from hubc.plan import Plan
 
@@ -80,19 +82,24 @@ def validate_paths(paths: list[Path]) -> tuple[int, tuple[Diagnostic, ...]]:
             files.update(dict.fromkeys(spec_files(path)))
         except SpecError as error:
             found += error.diagnostics
-    claims, root_of = Claims(), cache(find_root)
-    for file in files:
-        if file.name == LEAF:
-            found += _leaf_findings(file)
-        else:
-            examined = examine(file, root_of(file.parent), LOCAL, is_chosen=False)
-            found += examined.findings
-            if examined.source and examined.plan:
-                found += remaining(claims.add(examined.source, examined.plan), [examined.source])
+    with remembering():
+        found += _findings(files)
     findings = tuple(sorted(dict.fromkeys(found)))
     if any(finding.severity == "error" for finding in findings):
         raise SpecError(findings)
     return len(files), findings
+
+
+def _findings(files: Iterable[Path]) -> Iterator[Diagnostic]:
+    claims = Claims()
+    for file in files:
+        if file.name == LEAF:
+            yield from _leaf_findings(file)
+            continue
+        examined = examine(file, find_root(file.parent), LOCAL, is_chosen=False)
+        yield from examined.findings
+        if examined.source and examined.plan:
+            yield from remaining(claims.add(examined.source, examined.plan), [examined.source])
 
 
 def _leaf_findings(file: Path) -> tuple[Diagnostic, ...]:

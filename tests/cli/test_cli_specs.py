@@ -21,7 +21,7 @@ STEPS = ["generate", "evaluate-base", "train", "evaluate-tuned", "publish"]
 def break_spec(repo: Path) -> None:
     path = repo / SPEC
     path.write_text(
-        path.read_text().replace("num_epochs: 3", "num_epoch: 3").replace("learning_rate: 5e-4", "learning_rate: -1")
+        path.read_text().replace("num_epochs: 3", "num_epoch: 3").replace("learning_rate: 0.0005", "learning_rate: -1")
     )
 
 
@@ -95,7 +95,7 @@ def test_platform_that_is_unknown(hubc: Hubc) -> None:
     done = hubc("plan", SPEC, "--platform", "moon")
     assert done.returncode == 2
     assert done.stderr == (
-        "hubc: no platform 'moon': there is no specs/platforms/moon.yaml; known: example-cluster, local\n"
+        "hubc: no platform 'moon': there is no specs/platforms/moon.yaml; known: example-cluster, local, workstation\n"
     )
 
 

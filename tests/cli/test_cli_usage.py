@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ def test_help(hubc: Hubc) -> None:
     done = hubc("--help")
     assert (done.returncode, done.stderr) == (0, "")
     for command in COMMANDS:
-        assert f"\n    {command} " in done.stdout
+        assert re.search(rf"^    {command}\b", done.stdout, re.MULTILINE)
     assert "exit codes: 0 good, 1 the spec or plan has errors, 2 wrong usage, 3 the run failed" in done.stdout
 
 

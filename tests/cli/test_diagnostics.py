@@ -24,10 +24,10 @@ def broken(repo: Path) -> str:
     """Break one line of a spec, and return what is to be read of it."""
     path = repo / SPEC
     path.write_text(path.read_text().replace("    learning_rate:", "    learnin_rate:"))
-    line = path.read_text().splitlines().index("    learnin_rate: 5e-4") + 1
+    line = path.read_text().splitlines().index("    learnin_rate: 0.0005") + 1
     return (
         f"{SPEC}:{line}:5: error: unknown key 'learnin_rate' [unknown-key]\n"
-        f"   |\n{line} |     learnin_rate: 5e-4\n   |     ^^^^^^^^^^^^\n"
+        f"   |\n{line} |     learnin_rate: 0.0005\n   |     ^^^^^^^^^^^^\n"
         "   = help: did you mean 'learning_rate'?\n\n1 error in 1 file\n"
     )
 

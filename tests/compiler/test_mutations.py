@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 NUM_MUTATIONS = int(os.environ.get("HUBC_MUTATIONS", "600"))
 SPECS = {path.relative_to(ROOT): path.read_bytes() for path in sorted((ROOT / "specs").rglob("*.yaml"))}
-PLANNED = {"bases": "quantized", "generation": "custom", "platforms": "quickstart", "taxonomy": "quickstart"}
+PLANNED = {"bases": "quantized", "generation": "preview", "platforms": "quickstart", "taxonomy": "quickstart"}
 """Folder of specs that cannot be planned themselves, and the pipeline that reads them."""
 USAGE = (
     "give the file of a Pipeline",

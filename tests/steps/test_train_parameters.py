@@ -19,10 +19,10 @@ SCRIPT = {"algorithm": "custom", "custom": {"script": "train.py"}}
     [
         ({"keep": "best"}, "'keep: best' needs a 'validation_split' above 0"),
         ({"validation_frequency": 3}, "'validation_frequency' needs a 'validation_split' above 0"),
-        ({"save_steps": 1, "save_samples": 1}, "'save_steps' and 'save_samples' exclude each other"),
+        ({"save_steps": 1, "save_samples": 1}, "give 'save_steps' or 'save_samples', not both"),
         ({"use_loftq": True}, "'use_loftq' needs 'algorithm: qlora_sft'"),
         ({"algorithm": "dpo", "packing": True}, "'packing' is not for 'algorithm: dpo'"),
-        ({"algorithm": "dpo", "is_pretraining": True}, "'is_pretraining' is not for 'algorithm: dpo'"),
+        ({"algorithm": "dpo", "is_pretraining": True}, "'algorithm: dpo' reads no documents"),
         ({"is_pretraining": True, "unmask_messages": True}, "'unmask_messages' is for conversations"),
         ({"algorithm": "osft", "parallelism": {"strategy": "fsdp"}}, "need 'parallelism: {strategy: ddp}'"),
         ({"algorithm": "osft", "unfreeze_rank_ratio": 0.0}, "'unfreeze_rank_ratio: 0' leaves nothing"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hubc.checks.view import Finding
 from hubc.estimates.find_config import config_in_repository, find_config
+from hubc.lookups import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ RULE = "sequence-too-long"
 def samples(view: View) -> Iterator[Finding]:
     """`sequence-too-long`: positions that a model never learned give noise, and a sample must fit one pass."""
     config = view.spec.model.config
-    limit = _limit(config_in_repository(view.root, config) if config else find_config(view.spec.model.location))
+    limit = _configured(view.root, config) if config else _known(view.spec.model.location)
     for training in view.trainings:
         told = training.parameters
         field = "block_size" if told.is_pretraining else "max_seq_len"
@@ -49,7 +49,7 @@ def contexts(view: View) -> Iterator[Finding]:
     for place, model in view.asked():
         if model.serve is None:
             continue
-        context, limit = model.serve.context_tokens, _limit(find_config(model.serve.location))
+        context, limit = model.serve.context_tokens, _known(model.serve.location)
         if limit is not None and context > limit:
             yield Finding((*place, "serve", "context_tokens"), RULE,
                           f"context_tokens is {context}, and the model reads at most {limit} tokens",
@@ -69,21 +69,21 @@ def _longest_answer(view: View, place: Location) -> tuple[str, int]:
     return "judge_max_tokens", suite.judge_max_tokens if suite and suite.suite in ("mt_bench", "mt_bench_branch") else 0
 
 
+@remembered
+def _configured(root: Path, config: str) -> int | None:
+    return _limit(config_in_repository(root, config))
+
+
+@remembered
+def _known(location: str) -> int | None:
+    return _limit(find_config(location))
+
+
 def _limit(config: Path | None) -> int | None:
     """Return how many tokens the model of a config reads; None where that cannot be known here."""
-    try:
-        state = config.stat() if config else None
-    except OSError:
-        return None
-    return _positions(config, state.st_mtime_ns, state.st_size) if config and state else None
-
-
-@lru_cache(maxsize=256)
-def _positions(config: Path, modified_ns: int, size: int) -> int | None:
-    """Many specs train one model, so its config is read once."""
     from hubc.estimates.model_shape import ShapeError, read_shape
 
     try:
-        return read_shape(config).max_position_embeddings
+        return read_shape(config).max_position_embeddings if config else None
     except ShapeError:
         return None

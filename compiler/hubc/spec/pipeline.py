@@ -99,7 +99,7 @@ class Phase(TrainParameters):
     """Names of the data sets that it trains on, `generated` among them; left out, all."""
 
     @model_validator(mode="after")
-    def _backend_fits(self) -> "Phase":  # type: ignore[override] # pydantic's decorator hides that it is a method
+    def _backend_fits(self) -> "Phase":
         """Ask nothing: what the phase leaves out stands in `train`, so only both together can be judged."""
         return self
 

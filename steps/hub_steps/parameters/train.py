@@ -203,14 +203,22 @@ def _conflicts(chosen: TrainParameters) -> Iterator[tuple[bool, str, LiteralStri
         bool(chosen.validation_frequency) and not validates, "validation_frequency",
         "'validation_frequency' needs a 'validation_split' above 0",
     )  # fmt: skip
-    yield bool(chosen.save_steps and chosen.save_samples), "save_samples", "'save_steps' and 'save_samples' exclude each other"
+    yield (
+        bool(chosen.save_steps and chosen.save_samples),
+        "save_samples",
+        "'save_steps' and 'save_samples' exclude each other",
+    )
     yield chosen.use_loftq and chosen.algorithm != "qlora_sft", "use_loftq", "'use_loftq' needs 'algorithm: qlora_sft'"
     yield (
         chosen.unmask_messages and not text, "unmask_messages",
         "'unmask_messages' is for conversations, not for documents or preferences",
     )  # fmt: skip
     yield chosen.packing and chosen.algorithm == "dpo", "packing", "'packing' is not for 'algorithm: dpo'"
-    yield chosen.is_pretraining and chosen.algorithm == "dpo", "is_pretraining", "'is_pretraining' is not for 'algorithm: dpo'"
+    yield (
+        chosen.is_pretraining and chosen.algorithm == "dpo",
+        "is_pretraining",
+        "'is_pretraining' is not for 'algorithm: dpo'",
+    )
     yield (
         chosen.algorithm in ("osft", "qlora_sft") and spread.strategy != "ddp", "parallelism",
         "'algorithm: osft' and 'qlora_sft' need 'parallelism: {strategy: ddp}'",
