@@ -49,11 +49,19 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """Return the allowed word that was probably meant, if there is one."""
+    """Return the allowed word that was probably meant, if there is one: in another case, of another tool, or misspelt."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, sorted(allowed), n=1, cutoff=0.7)
-    return near[0] if near else None
+    from hubc.vocabulary import meant_by
+
+    known = {name.lower(): name for name in sorted(allowed)}
+    lower = word.lower()
+    if lower in known:
+        return known[lower]
+    if meant := meant_by(word):  # a word that looks like it is another thing: 'gpus' are not 'cpus'
+        return next((known[name] for name in meant if name in known), None)
+    near = get_close_matches(lower, known, n=1, cutoff=0.7)
+    return known[near[0]] if near else None
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -62,16 +62,23 @@ def examine(file: Path, root: Path, platform: Platform, *, is_chosen: bool) -> E
     What only this platform refuses counts if it `is_chosen`, and not just stands in for any.
     """
     found: list[Diagnostic] = []
+    fatal: list[Diagnostic] = []
     source, spec, plan = None, None, None
     try:
         source = load(file, root, name=display_name(file))
         found += check_text(source, braces=True)
         spec = read_spec(source)
         if isinstance(spec, Pipeline) and not spec.partial:
-            plan = build(spec, platform, source, root)
-            found += check_plan(plan, spec, platform if is_chosen else None, source, root)
+            built = build(spec, platform, source, root)
+            fatal = built.faults
+            found += check_plan(built, spec, platform if is_chosen else None, source, root)
+            plan = None if fatal else built.plan
     except SpecError as error:
-        found += error.diagnostics
-    findings = tuple(sorted(dict.fromkeys(silence(without_secrets(found), [source] if source else []))))
+        fatal = [*fatal, *error.diagnostics]
+    secret = [item for item in found if item.rule == "secret-literal"]
+    # Without what a fatal finding asks for there is no plan, whatever a comment allows.
+    fatal = [item for item in without_secrets([*fatal, *secret]) if item not in secret]
+    kept = silence(without_secrets(found), [source] if source and not fatal else []) if source else found
+    findings = tuple(sorted(dict.fromkeys([*kept, *fatal])))
     warnings = tuple(finding for finding in findings if finding.severity == "warning")
     return Examined(source, spec, replace(plan, warnings=warnings) if plan and warnings else plan, findings)

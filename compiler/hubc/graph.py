@@ -20,7 +20,7 @@ from hub_steps.parameters import (
     TrainStepParameters,
 )
 from hubc.errors import SpecError
-from hubc.inputs import dataset_input, documents_input, file_input, generation_input, model_input, taxonomy_input
+from hubc.inputs import dataset_input, documents_input, file_input, generation_input, model_input, read_text, taxonomy_input
 from hubc.plan import External, Reference, Resources, Step, material
 from hubc.spec.pipeline import Resources as Wanted
 from hubc.spec.pipeline import TrainResources
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hub_steps.contract import Kind
     from hub_steps.parameters import Suite, Teacher
+    from hubc.diagnostics import Diagnostic
     from hubc.plan import Input
     from hubc.source import Location, Source
     from hubc.spec.pipeline import Phase, Pipeline
@@ -43,10 +44,11 @@ READS_TAXONOMY = frozenset({"held_out", "mmlu_branch", "mt_bench_branch"})
 M = TypeVar("M", bound=Declared)
 
 
-def steps_of(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> dict[str, Step]:
+def steps_of(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> tuple[dict[str, Step], list[Diagnostic]]:
     """Return the steps of a pipeline by their ids, each after those that it needs; a matrix is not looked at.
 
-    Raises SpecError with every fault of what the pipeline reads from the repository and from this machine.
+    Also returns every fault of what the pipeline reads from the repository and from this machine; then something stands for
+    what could not be read.
     """
     graph = _Graph(pipeline, platform, source, root)
     graph.prepare()
@@ -55,9 +57,7 @@ def steps_of(pipeline: Pipeline, platform: Platform, source: Source, root: Path)
     graph.evaluate()
     graph.gate()
     graph.publish()
-    if graph.faults:
-        raise SpecError(list(dict.fromkeys(fault for error in graph.faults for fault in error.diagnostics)))
-    return graph.steps
+    return graph.steps, graph.faults
 
 
 class _Graph:
@@ -70,7 +70,7 @@ class _Graph:
         self.pipeline, self.spec = pipeline, pipeline.spec
         self.platform, self.source, self.root = platform, source, root
         self.steps: dict[str, Step] = {}
-        self.faults: list[SpecError] = []
+        self.faults: list[Diagnostic] = []
         self.base: Input = External(key="")
         self.taxonomy: Input | None = None
         self.trained: dict[str, str] = {}
@@ -81,7 +81,7 @@ class _Graph:
         try:
             return take(*arguments, self.source, *((self.root,) if take is not model_input else ()))
         except SpecError as error:
-            self.faults.append(error)
+            self.faults += error.diagnostics
             return External(key="")
 
     def add(
@@ -104,6 +104,8 @@ class _Graph:
     def prepare(self) -> None:
         """Add what comes before training: the taxonomy and the generated data."""
         self.base = self.read(model_input, self.spec.model.location, ("spec", "model", "location"))
+        if self.spec.model.config is not None:
+            self.read(read_text, self.spec.model.config, ("spec", "model", "config"))
         if (taxonomy := self.spec.taxonomy) is not None:
             if taxonomy.git is None:
                 self.taxonomy = self.read(taxonomy_input, taxonomy.path, ("spec", "taxonomy", "path"))
@@ -157,6 +159,8 @@ class _Graph:
         for number, phase in enumerate(train.phases or (None,)):
             place: Location = ("spec", "train") if phase is None else ("spec", "train", "phases", number)
             id = "train" if phase is None else f"train-{phase.name}"
+            if id in self.steps:  # reported as a fault; with another id the rest can still be checked
+                id = f"{id}-{number}"
             if (parameters := self.phase_parameters(phase, place)) is None:
                 continue
             told = TrainStepParameters.model_construct(
@@ -183,7 +187,7 @@ class _Graph:
             message = error.errors(include_url=False)[0]["msg"]
             fault = self.source.diagnostic(place, "invalid-value", f"phase '{phase.name}': {message}",
                                            "change the phase, or 'train' itself")  # fmt: skip
-            self.faults.append(SpecError([fault]))
+            self.faults.append(fault)
             return None
 
     def evaluate_base(self) -> None:
@@ -198,7 +202,7 @@ class _Graph:
                 start = self.steps[self.trained["tuned"]].inputs["model"]
                 checkpoints = Reference(self.trained["tuned"], "checkpoints")
                 self.measure(candidate, {"model": start, "checkpoints": checkpoints})
-            elif candidate in self.trained:
+            elif candidate in self.trained and candidate != "base":
                 self.measure(candidate, {"model": Reference(self.trained[candidate], "model")})
 
     def measure(self, candidate: str, inputs: dict[str, Input]) -> None:
@@ -226,7 +230,7 @@ class _Graph:
             if self.taxonomy is None:
                 fault = self.source.diagnostic(place, "missing-key", f"the suite '{suite.suite}' needs 'taxonomy'",
                                                "add the section 'taxonomy', or remove the suite")  # fmt: skip
-                self.faults.append(SpecError([fault]))
+                self.faults.append(fault)
             else:
                 found["taxonomy"] = self.taxonomy
         if suite.suite == "mt_bench":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
@@ -51,14 +51,18 @@ def expand(pipeline: Pipeline, source: Source) -> list[Variant]:
     if size > MAX_VARIANTS:
         raise SpecError([source.diagnostic(place, "matrix-size", f"the matrix has {size} combinations",
                                            f"sweep fewer fields or values; at most {MAX_VARIANTS}", key=True)])  # fmt: skip
-    found: list[Variant] = []
     # The order in which a mapping is written means nothing.
     fields = sorted(matrix.fields)
-    for numbers in product(*(range(len(matrix.fields[path])) for path in fields)):
-        chosen = dict(zip(fields, numbers, strict=True))
-        values = {path: matrix.fields[path][number] for path, number in chosen.items()}
-        if not any(_matches(values, excluded) for excluded in matrix.exclude):
-            found.append(Variant(_name(values), values, _with(values, chosen, source)))
+    chosen = [
+        dict(zip(fields, numbers, strict=True)) for numbers in product(*(range(len(matrix.fields[path])) for path in fields))
+    ]
+    values = [{path: matrix.fields[path][number] for path, number in each.items()} for each in chosen]
+    names = Counter(map(_name, values))
+    found: list[Variant] = []
+    for each, mine in zip(chosen, values, strict=True):
+        if not any(_matches(mine, excluded) for excluded in matrix.exclude):
+            name = _name(mine) if names[_name(mine)] == 1 else _digest_name(mine)
+            found.append(Variant(name, mine, _with(name, mine, each, source)))
     if not found:
         raise SpecError([source.diagnostic(("spec", "matrix", "exclude"), "matrix-size", "every combination is excluded",
                                            "exclude fewer", key=True)])  # fmt: skip
@@ -69,7 +73,7 @@ def _matches(values: dict[str, Any], excluded: dict[str, Any]) -> bool:
     return all(path in values and values[path] == value for path, value in excluded.items())
 
 
-def _with(values: dict[str, Any], chosen: dict[str, int], source: Source) -> Pipeline:
+def _with(name: str, values: dict[str, Any], chosen: dict[str, int], source: Source) -> Pipeline:
     """Return the pipeline with these values; a fault points at the value in the matrix."""
     data = deepcopy(source.data)
     for path, value in values.items():
@@ -79,7 +83,7 @@ def _with(values: dict[str, Any], chosen: dict[str, int], source: Source) -> Pip
             raise SpecError([source.diagnostic(place, "matrix-field", f"'{path}' cannot be swept", remedy, key=True)])
     publish = data["spec"].get("publish", {})
     if "publish.location" not in values and isinstance(publish, dict) and isinstance(publish.get("location"), str):
-        publish["location"] += f"/{_name(values)}"
+        publish["location"] += f"/{name}"
     data["spec"].pop("matrix")
     try:
         return Pipeline.model_validate(data)
@@ -130,7 +134,11 @@ def _name(values: dict[str, Any]) -> str:
     name = "-".join(f"{path.rpartition('.')[2]}-{_word(value)}" for path, value in values.items())
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     plain = all(isinstance(value, str | int | float | bool) for value in values.values())
-    return slug if plain and len(slug) <= MAX_NAME else f"variant-{digest(values)[:8]}"
+    return slug if plain and len(slug) <= MAX_NAME else _digest_name(values)
+
+
+def _digest_name(values: dict[str, Any]) -> str:
+    return f"variant-{digest(values)[:8]}"
 
 
 def _word(value: Any) -> str:

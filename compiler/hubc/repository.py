@@ -42,19 +42,27 @@ def display_name(path: Path) -> str:
 def spec_files(path: Path) -> Iterator[Path]:
     """Yield `path` itself, or every spec and leaf in the folder, in order of name.
 
-    Raises SpecError if there is no such path.
+    Raises SpecError if there is no such path, or nothing in the folder: a path that is mistyped must not look good.
     """
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         message = f"cannot read the file: {error.strerror}"
-        raise SpecError([Diagnostic(display_name(path), 1, 1, "unreadable-file", message, "check the path")]) from None
+        remedy = "check the path; 'hubc init' writes a first spec" if path.name == "specs" else "check the path"
+        raise SpecError([Diagnostic(display_name(path), 1, 1, "unreadable-file", message, remedy)]) from None
     if not is_folder:
         yield path
         return
+    found = False
     for folder, names, files in os.walk(path):
         names[:] = sorted(name for name in names if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(files) if name.endswith((".yaml", ".yml")))
+        for name in sorted(files):
+            if name.endswith((".yaml", ".yml")):
+                found = True
+                yield Path(folder, name)
+    if not found:
+        raise SpecError([Diagnostic(display_name(path), 1, 1, "unreadable-file", "there is no spec in this folder",
+                                    "name a folder with '.yaml' files")])  # fmt: skip
 
 
 def leaf_files(root: Path, taxonomy: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub_steps.digest import digest
@@ -14,35 +15,51 @@ from hubc.plan import Plan
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hubc.diagnostics import Diagnostic
+    from hubc.matrix import Variant
+    from hubc.plan import Step
     from hubc.source import Source
     from hubc.spec.pipeline import Pipeline
     from hubc.spec.platform import Platform
 
 
-def build(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> Plan:
+@dataclass(frozen=True)
+class Built:
+    """A plan, and the faults of what it was made of; with faults it is only there so that the rules find the rest, too."""
+
+    plan: Plan
+    variants: list[Variant]
+    faults: list[Diagnostic]
+
+
+def build(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> Built:
     """Return the plan of a pipeline without asking whether the platform can run it.
 
-    `source` is the pipeline's file, `root` the repository's top. Raises SpecError with every fault of what it reads.
+    `source` is the pipeline's file, `root` the repository's top. Where the matrix has faults, the plan is that without it.
     """
     spec = pipeline.spec
-    expanded = expand(pipeline, source)
-    named = [(item.pipeline, item.values) for item in expanded] or [(pipeline, {})]
-    if faults := [fault for each, values in named for fault in check_names(each, source, values)]:
-        raise SpecError(list(dict.fromkeys(faults)))
-    if spec.matrix is None:
-        steps, variants = tuple(steps_of(pipeline, platform, source, root).values()), {}
-    else:
-        variants = {variant.name: variant.values for variant in expanded}
-        steps = merged({item.name: steps_of(item.pipeline, platform, source, root) for item in expanded}, variants)
-    return Plan(
+    faults: list[Diagnostic] = []
+    variants: list[Variant] = []
+    try:
+        variants = expand(pipeline, source)
+    except SpecError as error:
+        faults += error.diagnostics
+    graphs: dict[str, dict[str, Step]] = {}
+    for each, values, name in [(item.pipeline, item.values, item.name) for item in variants] or [(pipeline, {}, "")]:
+        faults += check_names(each, source, values)
+        graphs[name], found = steps_of(each, platform, source, root)
+        faults += found
+    values_of = {variant.name: variant.values for variant in variants}
+    plan = Plan(
         pipeline=pipeline.metadata.name,
         description=pipeline.metadata.description,
         platform=platform.metadata.name,
         spec_digest=digest(pipeline.model_dump(mode="json")),
-        steps=steps,
-        variants=variants,
+        steps=merged(graphs, values_of) if variants else tuple(graphs[""].values()),
+        variants=values_of,
         max_parallel=spec.matrix.max_parallel if spec.matrix else None,
         schedule=spec.schedule,
         notify=spec.notify,
         model_config=spec.model.config,
     )
+    return Built(plan, variants, list(dict.fromkeys(faults)))

@@ -46,7 +46,7 @@ def load_plan_at(spec: Path, platform: Platform, root: Path) -> Plan:
     if examined.is_partial:
         raise UsageError(f"{display_name(spec)} is only there to be extended ('partial: true'); give a spec that extends it")
     if examined.plan is None:
-        raise UsageError(f"{display_name(spec)} silences what a plan cannot be made with; mend it instead")
+        raise SpecError(examined.findings)
     return examined.plan
 
 

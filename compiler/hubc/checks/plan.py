@@ -13,6 +13,7 @@ from hubc.checks import (
     held_out,
     lengths,
     matrix,
+    memory,
     names,
     network,
     publishing,
@@ -21,7 +22,6 @@ from hubc.checks import (
     training,
 )
 from hubc.checks.view import View, located
-from hubc.matrix import expand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hubc.checks.view import Finding, Rule
     from hubc.diagnostics import Diagnostic
     from hubc.matrix import Variant
-    from hubc.plan import Plan
+    from hubc.resolve import Built
     from hubc.source import Source
     from hubc.spec.pipeline import Pipeline
     from hubc.spec.platform import Platform
@@ -42,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     resources.kernels,
     resources.idle_accelerators,
     resources.model_code,
+    memory.sizes,
     training.ineffective,
     training.checkpoint_policy,
     training.learning_rates,
@@ -80,13 +81,13 @@ MAX_NAMED = 3
 """Variants that a message names."""
 
 
-def check_plan(plan: Plan, pipeline: Pipeline, platform: Platform | None, source: Source, root: Path) -> list[Diagnostic]:
+def check_plan(built: Built, pipeline: Pipeline, platform: Platform | None, source: Source, root: Path) -> list[Diagnostic]:
     """Return the faults of a plan, each once, at the place in the pipeline's files that causes it.
 
     Without a platform, these are the faults that it would have on every one.
     """
+    plan, variants = built.plan, built.variants
     whole = View(pipeline, plan, platform, root)
-    variants = expand(pipeline, source)
     found: dict[Finding, list[Variant]] = {finding: [] for rule in RULES_OF_ALL for finding in rule(whole)}
     for variant in variants:
         view = View(variant.pipeline, plan, platform, root, variant.name)

@@ -91,6 +91,8 @@ class View:
         found = []
         for number, phase in enumerate(train.phases or (None,)):
             section: Location = ("spec", "train") if phase is None else ("spec", "train", "phases", number)
+            if section not in resources:  # its parameters do not go together, which is a finding already
+                continue
             told = train if phase is None else phase.over(train)
             found.append(Training(section, phase, told, self._datasets(phase), resources[section]))
         return tuple(found)
