@@ -7,15 +7,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubc.diagnostics import Diagnostic
 from hubc.errors import SpecError
 from hubc.positions import Place
 from hubc.reader import copied
-from hubc.repository import display_name, real_path
+from hubc.repository import OutsideError, display_name, inside, real_path, stay_inside
 from hubc.source import Source, parse_text, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+
+    from hubc.diagnostics import Diagnostic
 
 MAX_LEVELS = 8
 MAX_PATH = 1000
@@ -38,21 +39,9 @@ def load(path: Path, root: Path, *, name: str | None = None) -> Source:
     """
     file = name or str(path)
     top = real_path(root)
-    _stay_inside(path, top, file)
+    stay_inside(path, root, file)
     source = parse_text(read_text(path, file), file)
     return _extended(source, top, (os.path.relpath(os.path.realpath(path), top),)) if "extends" in source.data else source
-
-
-def _stay_inside(path: Path, top: str, file: str) -> None:
-    """Refuse a file that is below the repository's top by name only."""
-    named, real = os.path.abspath(path), real_path(path.parent)  # noqa: PTH100 - links must stay in the name
-    if _is_below(named, top) and not _is_below(real, top):
-        raise SpecError([Diagnostic(file, 1, 1, "path-outside-repository", "a folder of this path is a link that leads "
-                                    "out of the repository", "put the file itself into the repository")])  # fmt: skip
-
-
-def _is_below(path: str, top: str) -> bool:
-    return os.path.join(path, "").startswith(os.path.join(top, ""))  # noqa: PTH118 - many times faster than pathlib
 
 
 def _extended(source: Source, top: str, chain: tuple[str, ...]) -> Source:
@@ -85,15 +74,18 @@ def _base_path(source: Source, top: str) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > MAX_PATH:
         raise SpecError([_fault(source, "wrong-type", "'extends' must be the path of a file",
                                 "write a path from the repository's top, such as specs/pipelines/base.yaml")])  # fmt: skip
-    named = Path(top, os.path.normpath(value))  # `..` is resolved by name, as people read it
-    leaves = Path(value).is_absolute() or Path(os.path.normpath(value)).parts[:1] == ("..",)
-    if leaves or not _is_below(os.path.realpath(named.parent), top):
-        raise SpecError([_fault(source, "path-outside-repository", f"'{value}' leads out of the repository",
-                                "write a path from the repository's top to a file inside it")])  # fmt: skip
-    if not os.path.isfile(named):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+    try:
+        path = inside(Path(top), os.path.normpath(value))  # `..` is resolved by name, as people read it
+    except OutsideError as error:
+        raise SpecError([_fault(source, "path-outside-repository", str(error),
+                                "write a path from the repository's top to a file inside it")]) from None  # fmt: skip
+    if path.suffix not in (".yaml", ".yml"):
+        raise SpecError([_fault(source, "invalid-value", f"'{value}' is no YAML file",
+                                "extend a spec: a file that ends in '.yaml' or '.yml'")])  # fmt: skip
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
         raise SpecError([_fault(source, "unreadable-file", f"there is no file '{value}'",
                                 f"paths start at the repository's top, {top}; check the path")])  # fmt: skip
-    return os.path.relpath(Path(os.path.realpath(named.parent), named.name), top)
+    return os.path.relpath(path, top)
 
 
 def _fault(source: Source, rule: str, message: str, help: str) -> Diagnostic:

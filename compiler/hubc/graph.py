@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -44,13 +44,18 @@ READS_TAXONOMY = frozenset({"held_out", "mmlu_branch", "mt_bench_branch"})
 M = TypeVar("M", bound=Declared)
 
 
-def steps_of(pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> tuple[dict[str, Step], list[Diagnostic]]:
+Memory: TypeAlias = "dict[tuple[Any, ...], tuple[Any, list[Diagnostic]]]"
+
+
+def steps_of(
+    pipeline: Pipeline, platform: Platform, source: Source, root: Path, memory: Memory
+) -> tuple[dict[str, Step], list[Diagnostic]]:
     """Return the steps of a pipeline by their ids, each after those that it needs; a matrix is not looked at.
 
     Also returns every fault of what the pipeline reads from the repository and from this machine; then something stands for
-    what could not be read.
+    what could not be read. The `memory` has what was read for other variants of the same pipeline.
     """
-    graph = _Graph(pipeline, platform, source, root)
+    graph = _Graph(pipeline, platform, source, root, memory)
     graph.prepare()
     graph.evaluate_base()
     graph.train()
@@ -66,9 +71,9 @@ class _Graph:
     What steps are told was validated as part of the spec: constructing it spares a validator for each class.
     """
 
-    def __init__(self, pipeline: Pipeline, platform: Platform, source: Source, root: Path) -> None:
+    def __init__(self, pipeline: Pipeline, platform: Platform, source: Source, root: Path, memory: Memory) -> None:
         self.pipeline, self.spec = pipeline, pipeline.spec
-        self.platform, self.source, self.root = platform, source, root
+        self.platform, self.source, self.root, self.memory = platform, source, root, memory
         self.steps: dict[str, Step] = {}
         self.faults: list[Diagnostic] = []
         self.base: Input = External(key="")
@@ -78,11 +83,16 @@ class _Graph:
 
     def read(self, take: Any, *arguments: Any) -> Any:
         """Return what `take` reads, or nothing and keep its fault, so that all of them are reported together."""
-        try:
-            return take(*arguments, self.source, *((self.root,) if take is not model_input else ()))
-        except SpecError as error:
-            self.faults += error.diagnostics
-            return External(key="")
+        what = (take, *arguments)
+        if what not in self.memory:
+            try:
+                taken = take(*arguments, self.source, *((self.root,) if take is not model_input else ()))
+                self.memory[what] = (taken, [])
+            except SpecError as error:
+                self.memory[what] = (External(key=""), error.diagnostics)
+        found, faults = self.memory[what]
+        self.faults += faults
+        return found
 
     def add(
         self, id: str, kind: Kind, told: Declared, inputs: dict[str, Input], section: Location, wanted: Wanted | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,13 @@ from hub_steps.locations import REMOTE_FILES, DataLocation, ModelLocation
 from hub_steps.taxonomy import KnowledgeLeaf
 from hubc.checks.leaf import check_leaf
 from hubc.checks.text import check_text, without_secrets
-from hubc.content import content_digest
+from hubc.content import content_digest, opened
 from hubc.diagnostics import has_errors
 from hubc.errors import SpecError
 from hubc.extends import load
 from hubc.lookups import remembered
 from hubc.plan import External
-from hubc.repository import display_name, leaf_files, real_path
+from hubc.repository import OutsideError, display_name, inside, leaf_files, stay_inside
 from hubc.silence import silence
 from hubc.source import parse
 from hubc.spec.document import read_spec, validate
@@ -55,9 +54,8 @@ def taxonomy_input(path: str, place: Location, source: Source, root: Path) -> Ex
 
     Raises SpecError with the faults of all leaves.
     """
-    if not Path(real_path(root / path / "knowledge")).is_relative_to(real_path(root)):
-        raise SpecError([source.diagnostic(place, "path-outside-repository", f"'{path}' leads out of the repository",
-                                           "keep the taxonomy inside the repository")])  # fmt: skip
+    _inside(path, place, source, root)
+    _inside(f"{path}/knowledge", place, source, root)
     if (leaves := _leaves(root, path)) is None:
         raise SpecError([source.diagnostic(place, "empty-taxonomy", f"no leaf 'knowledge/**/qna.yaml' below '{path}'",
                                            f"paths start at the repository's top, {root}; check the path")])  # fmt: skip
@@ -70,11 +68,11 @@ def _leaves(root: Path, path: str) -> External | None:
     documents: dict[str, Any] = {}
     found: list[Diagnostic] = []
     for file in leaf_files(root, path):
-        try:
-            documents[str(file.parent.relative_to(root / path))] = read_leaf(file).model_dump(mode="json")
-        except SpecError as error:
-            found.extend(error.diagnostics)
-    if found:
+        leaf, findings = read_leaf(file, root)
+        found += findings
+        if leaf:
+            documents[str(file.parent.relative_to(root / path))] = leaf.model_dump(mode="json")
+    if has_errors(found):
         raise SpecError(found)
     return documents_input(documents) if documents else None
 
@@ -117,12 +115,9 @@ def read_text(path: str, place: Location, source: Source, root: Path) -> str:
 
     Raises SpecError as `file_input` does.
     """
-    file = root / path
-    if not Path(os.path.realpath(file)).is_relative_to(real_path(root)):
-        raise SpecError([source.diagnostic(place, "path-outside-repository", f"'{path}' leads out of the repository",
-                                           "keep the file inside the repository")])  # fmt: skip
+    file = _inside(path, place, source, root)
     try:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
         if len(raw) > MAX_FILE_BYTES:
             raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1024} KiB")
@@ -134,12 +129,24 @@ def read_text(path: str, place: Location, source: Source, root: Path) -> str:
         raise SpecError([source.diagnostic(place, "unreadable-file", f"cannot use '{path}': {reason}", remedy)]) from None
 
 
+def _inside(path: str, place: Location, source: Source, root: Path) -> Path:
+    try:
+        return inside(root, path)
+    except OutsideError as error:
+        remedy = "name a file or folder that lies in the repository itself"
+        raise SpecError([source.diagnostic(place, "path-outside-repository", str(error), remedy)]) from None
+
+
 def dataset_input(location: str, sha256: str | None, place: Location, source: Source, root: Path) -> External:
     """Return the input for a data file; its location stands at `place` in the pipeline's file.
 
     Raises SpecError if it cannot be looked at, or if nothing pins its content.
     """
     parsed = DataLocation.parse(location)
+    if not parsed.scheme and location.lower().endswith(".parquet"):
+        raise SpecError([source.diagnostic(place, "unreadable-file", f"cannot use '{location}': parquet is no text, so it "
+                                           "cannot travel inside a plan", "put the file into a store ('s3://', "
+                                           "'hf://datasets/'), or convert it to JSON lines")])  # fmt: skip
     if not parsed.scheme:
         return documents_input({"text": read_text(location, place, source, root)})
     if sha256 is not None:
@@ -152,17 +159,17 @@ def dataset_input(location: str, sha256: str | None, place: Location, source: So
     return External(uri=location, key=location)
 
 
-def read_leaf(file: Path) -> KnowledgeLeaf:
-    """Read one leaf of a taxonomy.
-
-    Raises SpecError with every fault of the leaf.
-    """
-    source = parse(file, name=display_name(file))
-    found = [*check_text(source, braces=False), *check_leaf(source)]
+def read_leaf(file: Path, root: Path) -> tuple[KnowledgeLeaf | None, list[Diagnostic]]:
+    """Read one leaf of a taxonomy in the repository at `root`; also return its findings, with an error there is no leaf."""
+    try:
+        stay_inside(file, root, display_name(file))
+        source = parse(file, name=display_name(file))
+    except SpecError as error:
+        return None, list(error.diagnostics)
+    leaf, found = None, [*check_text(source, braces=False), *check_leaf(source)]
     try:
         leaf = validate(source, KnowledgeLeaf, [])
     except SpecError as error:
-        raise SpecError(without_secrets(silence([*found, *error.diagnostics], [source]))) from None
-    if has_errors(left := silence(found, [source])):
-        raise SpecError(left)
-    return leaf
+        found += error.diagnostics
+    left = without_secrets(silence(found, [source]))
+    return None if has_errors(left) else leaf, left

@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from hub_steps.digest import digest
+from hub_steps.digest import canonical, digest
+from hubc.diagnostics import did_you_mean
 from hubc.errors import SpecError
 from hubc.plan import Reference
 from hubc.spec.pipeline import Pipeline
+from hubc.swept import FIELDS, SweptSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
+    from pydantic_core import ErrorDetails
+
+    from hubc.diagnostics import Diagnostic
     from hubc.plan import Input, Step
     from hubc.source import Location, Source
+    from hubc.spec.sweep import Matrix
 
 MAX_VARIANTS = 200
 MAX_NAME = 40
@@ -31,42 +37,77 @@ NOT_SWEPT = frozenset({"matrix", "schedule", "notify", "tracking"})
 
 @dataclass(frozen=True)
 class Variant:
-    """One combination of a matrix: its name, swept field -> value, and the pipeline with these values."""
+    """One combination of a matrix: its name, swept field -> value and its number, and the pipeline with these values."""
 
     name: str
     values: dict[str, Any]
+    chosen: dict[str, int]
     pipeline: Pipeline
 
 
 def expand(pipeline: Pipeline, source: Source) -> list[Variant]:
     """Return the variants of a pipeline's matrix, by field and in the order in which its values are written.
 
-    Raises SpecError if a field does not exist or cannot have a value, or if there are too many combinations or none.
+    Raises SpecError with every field that does not exist and every value that a field cannot have, or if there are too many
+    combinations or none.
     """
     matrix = pipeline.spec.matrix
     if matrix is None:
         return []
-    place: Location = ("spec", "matrix", "fields")
-    size = prod(len(values) for values in matrix.fields.values())
-    if size > MAX_VARIANTS:
-        raise SpecError([source.diagnostic(place, "matrix-size", f"the matrix has {size} combinations",
-                                           f"sweep fewer fields or values; at most {MAX_VARIANTS}", key=True)])  # fmt: skip
+    _check(matrix, source)
     # The order in which a mapping is written means nothing.
     fields = sorted(matrix.fields)
-    chosen = [
-        dict(zip(fields, numbers, strict=True)) for numbers in product(*(range(len(matrix.fields[path])) for path in fields))
-    ]
-    values = [{path: matrix.fields[path][number] for path, number in each.items()} for each in chosen]
+    numbers = product(*(range(len(matrix.fields[path])) for path in fields))
+    every = [dict(zip(fields, each, strict=True)) for each in numbers]
+    values = [{path: matrix.fields[path][number] for path, number in chosen.items()} for chosen in every]
     names = Counter(map(_name, values))
     found: list[Variant] = []
-    for each, mine in zip(chosen, values, strict=True):
-        if not any(_matches(mine, excluded) for excluded in matrix.exclude):
-            name = _name(mine) if names[_name(mine)] == 1 else _digest_name(mine)
-            found.append(Variant(name, mine, _with(name, mine, each, source)))
+    faults: list[Diagnostic] = []
+    for chosen, mine in zip(every, values, strict=True):
+        if any(_matches(mine, excluded) for excluded in matrix.exclude):
+            continue
+        name = _name(mine) if names[_name(mine)] == 1 else _digest_name(mine)
+        try:
+            found.append(Variant(name, mine, chosen, _with(name, mine, chosen, source)))
+        except SpecError as error:
+            faults += error.diagnostics
+    if faults:
+        raise SpecError(list(dict.fromkeys(faults)))
     if not found:
         raise SpecError([source.diagnostic(("spec", "matrix", "exclude"), "matrix-size", "every combination is excluded",
                                            "exclude fewer", key=True)])  # fmt: skip
     return found
+
+
+def _check(matrix: Matrix, source: Source) -> None:
+    """Refuse a matrix that is too large, that names a field inside of another one, or a value twice."""
+    size = prod(len(values) for values in matrix.fields.values())
+    if size > MAX_VARIANTS:
+        raise SpecError([source.diagnostic(FIELDS, "matrix-size", f"the matrix has {size} combinations",
+                                           f"sweep fewer fields or values; at most {MAX_VARIANTS}", key=True)])  # fmt: skip
+    faults = [
+        source.diagnostic(
+            (*FIELDS, path),
+            "matrix-field",
+            f"'{path}' lies inside of '{other}', which is swept as well",
+            "sweep one of the two",
+            key=True,
+        )
+        for path in matrix.fields
+        for other in matrix.fields
+        if path.startswith(f"{other}.")
+    ]
+    for path, values in matrix.fields.items():
+        seen: set[str] = set()
+        for number, value in enumerate(values):
+            if (text := canonical(value)) in seen:
+                place: Location = (*FIELDS, path, number)
+                faults.append(
+                    source.diagnostic(place, "invalid-value", "this value is listed twice", "remove one of the two")
+                )
+            seen.add(text)
+    if faults:
+        raise SpecError(faults)
 
 
 def _matches(values: dict[str, Any], excluded: dict[str, Any]) -> bool:
@@ -77,10 +118,9 @@ def _with(name: str, values: dict[str, Any], chosen: dict[str, int], source: Sou
     """Return the pipeline with these values; a fault points at the value in the matrix."""
     data = deepcopy(source.data)
     for path, value in values.items():
-        place: Location = ("spec", "matrix", "fields", path)
-        if path.partition(".")[0] in NOT_SWEPT or not _set(data["spec"], path.split("."), value):
-            remedy = "name a field below 'spec', as in 'train.learning_rate'"
-            raise SpecError([source.diagnostic(place, "matrix-field", f"'{path}' cannot be swept", remedy, key=True)])
+        # A copy: what other fields and the variant's name add to a swept section must not reach the matrix itself.
+        if path.partition(".")[0] in NOT_SWEPT or not _set(data["spec"], path.split("."), deepcopy(value)):
+            raise SpecError([_not_swept(path, source)])
     publish = data["spec"].get("publish", {})
     if "publish.location" not in values and isinstance(publish, dict) and isinstance(publish.get("location"), str):
         publish["location"] += f"/{name}"
@@ -88,24 +128,42 @@ def _with(name: str, values: dict[str, Any], chosen: dict[str, int], source: Sou
     try:
         return Pipeline.model_validate(data)
     except ValidationError as error:
-        raise SpecError(list(dict.fromkeys(_faults(error, chosen, source)))) from None
+        raise SpecError(_faults(error.errors(include_url=False), chosen, source)) from None
 
 
-def _faults(error: ValidationError, chosen: dict[str, int], source: Source) -> Iterator[Any]:
-    for fault in error.errors(include_url=False):
-        location = tuple(map(str, fault["loc"]))
-        is_unknown = fault["type"] == "extra_forbidden"
-        for path, number in chosen.items():
-            swept = ("spec", *path.split("."))
-            if location[: len(swept)] == swept or (is_unknown and swept[: len(location)] == location):
-                kind = "matrix-field" if is_unknown else "invalid-value"
-                place: Location = ("spec", "matrix", "fields", path, number)
-                yield source.diagnostic(place, kind, f"'{path}' cannot have this value: {fault['msg'].lower()}",
-                                        "see 'hubc explain' for what the field takes")  # fmt: skip
-                break
+def _not_swept(path: str, source: Source) -> Diagnostic:
+    from hubc.spec.fields import locate
+
+    parts = path.split(".")
+    known = locate(Pipeline, ("spec", *parts[:-1])).shape.keys
+    remedy = "name a field below 'spec', as in 'train.learning_rate'"
+    if parts[0] == "spec":
+        remedy = "leave out 'spec.'"
+    elif known and parts[0] not in NOT_SWEPT and parts[-1] not in known:
+        remedy = did_you_mean(parts[-1], known)
+    return source.diagnostic((*FIELDS, path), "matrix-field", f"'{path}' cannot be swept", remedy, key=True)
+
+
+def _faults(errors: list[ErrorDetails], chosen: dict[str, int], source: Source) -> list[Diagnostic]:
+    """Return what is wrong with a combination, in the words in which the same would be said of a spec."""
+    from hubc.spec.messages import diagnostics
+
+    found = []
+    for error in errors:
+        location = tuple(map(str, error["loc"]))
+        unknown = [path for path in chosen if _is_about(("spec", *path.split(".")), location, error["type"])]
+        if unknown:
+            found.append(_not_swept(unknown[0], source))
         else:
-            message = f"a combination does not go together: {fault['msg']}"
-            yield source.diagnostic(("spec", "matrix"), "invalid-value", message, "exclude it", key=True)
+            found += diagnostics(SweptSource.of(source, chosen), Pipeline, [error])
+    return list(dict.fromkeys(found))
+
+
+def _is_about(swept: tuple[str, ...], location: tuple[str, ...], kind: str) -> bool:
+    """Tell whether an error says that a swept field does not exist: it is unknown, or what it should lie in is none."""
+    if kind == "extra_forbidden":
+        return swept[: len(location)] == location
+    return kind.endswith("_type") and len(location) < len(swept) and swept[: len(location)] == location
 
 
 def _set(data: Any, path: list[str], value: Any) -> bool:
@@ -115,7 +173,7 @@ def _set(data: Any, path: list[str], value: Any) -> bool:
             if not (part.isdecimal() and int(part) < len(data)):
                 return False
             data = data[int(part)]
-        elif isinstance(data, dict):
+        elif isinstance(data, dict) and (part in data or not part.isdecimal()):
             data = data.setdefault(part, {})
         else:
             return False

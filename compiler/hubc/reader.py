@@ -19,6 +19,7 @@ from yaml import (
 from hubc.errors import SpecError
 from hubc.positions import Place, Text
 from hubc.scalars import plain_scalar
+from hubc.syntax import BRACES, BRACES_HELP, ODD_SPACE, odd_space, syntax_error
 
 if TYPE_CHECKING:
     from hubc.diagnostics import Diagnostic
@@ -40,7 +41,7 @@ def read(text: Text) -> tuple[Any, Place | None]:
     try:
         reader.run(_LOADER(text.text))
     except yaml.MarkedYAMLError as error:
-        reader.errors.append(_syntax_error(text, error))
+        reader.errors.append(syntax_error(text, error))
     if reader.errors:
         raise SpecError(reader.errors)
     return reader.data, reader.place
@@ -55,16 +56,6 @@ def quoted_spans(text: Text) -> list[Span]:
             start, end = marks[0].index, marks[1].index
             spans.append((text.text.find("\n", start) if event.style in "|>" else start, end))
     return spans
-
-
-def _syntax_error(text: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
-    mark: Any = error.problem_mark
-    start = mark.index if mark else 0
-    if "tab character" in (error.problem or "") or text.text[start : start + 1] == "\t":
-        return text.diagnostic((start, start + 1), "yaml-syntax", "a tab indents this line",
-                               "indent with spaces; YAML does not allow tabs")  # fmt: skip
-    return text.diagnostic((start, start + 1), "yaml-syntax", " ".join(filter(None, (error.context, error.problem))),
-                           "mend the YAML syntax; quote text that holds ': ', ' #', '{', '[', '*' or '&'")  # fmt: skip
 
 
 class _Open:
@@ -94,6 +85,7 @@ class _Reader:
         self.anchors: dict[str, Any] = {}
         self.num_nodes = 0
         self.num_documents = 0
+        self.may_hold_odd_space = not text.text.isascii()
 
     def run(self, parser: Any) -> None:
         next_event = parser.get_event
@@ -143,6 +135,8 @@ class _Reader:
         if event.tag:
             self.tag(span)
         if self.stack and self.stack[-1].expects_key:
+            if self.text.text[span[0] - 1 : span[0] + 1] == "{{":
+                self.stop((span[0] - 1, span[0] + 1), "template-braces", BRACES, BRACES_HELP)
             self.stop(span, "yaml-key", "a key is not text",
                       "use plain text as key; quote text that starts with '{' or '['")  # fmt: skip
         self.stack.append(_Open(is_mapping=type(event) is MappingStartEvent, start=span[0], anchor=event.anchor))
@@ -158,6 +152,9 @@ class _Reader:
         if event.tag and event.tag != "tag:yaml.org,2002:str":
             self.tag(span)
         value: Any = event.value
+        if self.may_hold_odd_space and not event.style and (odd := ODD_SPACE.search(self.text.text[slice(*span)])):
+            end = span[0] + odd.end()
+            self.fail((end - 1, end), "yaml-character", *odd_space(odd[0][-1]))
         if self.stack and self.stack[-1].expects_key:
             self.key(value, span)
             return

@@ -11,11 +11,13 @@ from hubc.errors import SpecError
 from hubc.graph import steps_of
 from hubc.matrix import expand, merged
 from hubc.plan import Plan
+from hubc.swept import SweptSource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubc.diagnostics import Diagnostic
+    from hubc.graph import Memory
     from hubc.matrix import Variant
     from hubc.plan import Step
     from hubc.source import Source
@@ -45,9 +47,11 @@ def build(pipeline: Pipeline, platform: Platform, source: Source, root: Path) ->
     except SpecError as error:
         faults += error.diagnostics
     graphs: dict[str, dict[str, Step]] = {}
-    for each, values, name in [(item.pipeline, item.values, item.name) for item in variants] or [(pipeline, {}, "")]:
-        faults += check_names(each, source, values)
-        graphs[name], found = steps_of(each, platform, source, root)
+    memory: Memory = {}
+    for each, chosen, name in [(item.pipeline, item.chosen, item.name) for item in variants] or [(pipeline, {}, "")]:
+        swept = SweptSource.of(source, chosen)
+        faults += check_names(each, swept)
+        graphs[name], found = steps_of(each, platform, swept, root, memory)
         faults += found
     values_of = {variant.name: variant.values for variant in variants}
     plan = Plan(

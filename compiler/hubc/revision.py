@@ -7,18 +7,20 @@ import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_steps.locations import is_private
 from hubc.errors import HubcError, UnreachableError, UsageError
+from hubc.inputs import MAX_FILE_BYTES
 from hubc.printable import printable
+from hubc.source import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SPECS, _NAMED_BY_SPECS = (".json", ".yaml", ".yml"), (".csv", ".jsonl", ".md", ".py", ".txt")
-MAX_BYTES = dict.fromkeys(_SPECS, 1 << 20) | dict.fromkeys(_NAMED_BY_SPECS, 1 << 17)
-"""Suffix of what a plan may be compiled from -> largest file; the compiler refuses larger ones anyway."""
+_USUAL = (".csv", ".json", ".jsonl", ".md", ".py", ".txt", ".yaml", ".yml")
+"""Suffixes of what a plan is usually compiled from; of a repository that is too large, nothing else is copied."""
 MAX_TOTAL_BYTES = 128 << 20
 MAX_FILES = 50_000
 LIMIT_SECONDS = 60
@@ -75,11 +77,17 @@ def _blobs(root: Path, commit: str) -> list[_Blob]:
     done = _git(root, "ls-tree", "-r", "-z", "-l", commit)
     _require(done, f"list the files of {commit}")
     found = [blob for entry in done.stdout.split(b"\0") if entry and (blob := _blob(entry))]
-    total = sum(blob.size for blob in found)
-    if len(found) > MAX_FILES or total > MAX_TOTAL_BYTES:
+    if _is_too_large(found):
+        found = [blob for blob in found if blob.path.endswith(_USUAL)]
+    if _is_too_large(found):
+        total = sum(blob.size for blob in found)
         raise HubcError(f"{commit} has {len(found):,} files to compile from, {total:,} bytes together; hubc reads at most "
                         f"{MAX_FILES:,} files of {MAX_TOTAL_BYTES:,} bytes")  # fmt: skip
     return found
+
+
+def _is_too_large(blobs: list[_Blob]) -> bool:
+    return len(blobs) > MAX_FILES or sum(blob.size for blob in blobs) > MAX_TOTAL_BYTES
 
 
 def _blob(entry: bytes) -> _Blob | None:
@@ -88,10 +96,12 @@ def _blob(entry: bytes) -> _Blob | None:
     mode, kind, object, size = head.decode("ascii").split()
     path = os.fsdecode(raw)
     # 100644 and 100755 are the modes of regular files; a symbolic link is a blob, too.
-    limit = MAX_BYTES.get(PurePosixPath(path).suffix, 0)
-    if kind != "blob" or not mode.startswith("100") or not _is_safe(path) or not limit:
+    limit = MAX_BYTES if path.endswith((".yaml", ".yml")) else MAX_FILE_BYTES
+    if kind != "blob" or not mode.startswith("100") or not _is_safe(path):
         return None
     if not size.isdecimal():
+        if not path.endswith(_USUAL):
+            return None  # a partial clone leaves out what is large
         raise _missing(path)
     return _Blob(path, object, int(size)) if int(size) <= limit else None
 
@@ -99,7 +109,7 @@ def _blob(entry: bytes) -> _Blob | None:
 def _is_safe(path: str) -> bool:
     """Tell whether a path stays below the folder that it is put in; git itself does not check what a commit holds."""
     parts = path.split("/")
-    return not any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
+    return not is_private(path) and not any(part in ("", ".", "..") for part in parts)
 
 
 def _copy(root: Path, blobs: list[_Blob], top: Path) -> None:

@@ -96,7 +96,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         _judgement("quantization-on-cpu", "a quantized model is to be trained without an accelerator"),
         _judgement("flash-attention-on-cpu", "flash attention is asked for without an accelerator"),
         _structure("model-code", "the model's own code is to run, which the platform does not allow"),
-        _warning("memory-too-small", "a training most likely needs more memory than its accelerators or nodes have"),
+        _warning("memory-too-small", "a training or evaluation most likely needs more memory than it has"),
     ),
     "Silencing": (
         _warning("unused-silence", "a silencing silences nothing", silenceable=False),

@@ -27,7 +27,8 @@ MAX_SHOWN = 60
 _MARK = "hubc: allow"
 _COMMENT = re.compile(r"(?m)(?:^|(?<=[ \t]))#[ \t]*hubc: allow(?![^\s])(?P<rules>[^\r\n]*?)(?P<reason>[ \t]--[^\r\n]*)?\r?$")
 _RULE = re.compile(r"[^\s,]+")
-_SOMETIMES = {"duplicate-name", "duplicate-target"} | {rule.id for rule in GROUPS["What the platform can do"]}
+_SOMETIMES = {"duplicate-name", "duplicate-target", "insecure-url",
+              *(rule.id for rule in GROUPS["What the platform can do"])}  # fmt: skip
 """Rules that depend on the platform, on other specs or on the machine: that one is not broken now says little."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubc.checks.repository import Claims
+from hubc.content import unread
 from hubc.errors import SpecError, UsageError
 from hubc.examine import examine
 from hubc.inputs import read_leaf
@@ -73,7 +74,8 @@ def load_platform(name: str, root: Path) -> Platform:
 def validate_paths(paths: list[Path]) -> tuple[int, tuple[Diagnostic, ...]]:
     """Check every spec and leaf at these paths, and return how many there are, and the warnings.
 
-    What one platform allows is not asked. Raises SpecError with the findings in all of them if there is an error.
+    What one platform allows is not asked, and models and data on this machine are not read.
+    Raises SpecError with the findings in all of them if there is an error.
     """
     files: dict[Path, None] = {}
     found: list[Diagnostic] = []
@@ -82,7 +84,7 @@ def validate_paths(paths: list[Path]) -> tuple[int, tuple[Diagnostic, ...]]:
             files.update(dict.fromkeys(spec_files(path)))
         except SpecError as error:
             found += error.diagnostics
-    with remembering():
+    with remembering(), unread():
         found += _findings(files)
     findings = tuple(sorted(dict.fromkeys(found)))
     if any(finding.severity == "error" for finding in findings):
@@ -94,17 +96,9 @@ def _findings(files: Iterable[Path]) -> Iterator[Diagnostic]:
     claims = Claims()
     for file in files:
         if file.name == LEAF:
-            yield from _leaf_findings(file)
+            yield from read_leaf(file, find_root(file.parent))[1]
             continue
         examined = examine(file, find_root(file.parent), LOCAL, is_chosen=False)
         yield from examined.findings
         if examined.source and examined.plan:
             yield from remaining(claims.add(examined.source, examined.plan), [examined.source])
-
-
-def _leaf_findings(file: Path) -> tuple[Diagnostic, ...]:
-    try:
-        read_leaf(file)
-    except SpecError as error:
-        return tuple(error.diagnostics)
-    return ()

@@ -7,8 +7,26 @@ from typing import Any
 CODE_VERSIONS: dict[str, int] = {"fetch": 1, "generate": 2, "mix": 1, "train": 2, "evaluate": 2, "gate": 1, "publish": 2}
 """Part of every cache key: raised when a change to a step's code changes what it makes from the same request."""
 
-HOW_TO_WORK = frozenset({"api_key", "batch_size", "parallel_requests", "request_timeout_seconds", "token", "tracking"})
-"""Parameters that change how long a step takes or what it may reach, but not what it makes."""
+_ASKED = ("endpoint.api_key", "endpoint.parallel_requests", "serve.parallel_requests")
+HOW_TO_WORK: dict[str, frozenset[str]] = {
+    "fetch": frozenset({"token"}),
+    "generate": frozenset(
+        {
+            "batch_size",
+            "request_timeout_seconds",
+            *(f"{model}.{field}" for model in ("teacher", "judge") for field in _ASKED),
+        }
+    ),
+    "train": frozenset({"tracking"}),
+    "evaluate": frozenset(
+        {"suite.batch_size", "suite.request_timeout_seconds", *(f"suite.judge.{field}" for field in _ASKED)}
+    ),
+    "publish": frozenset({"huggingface.token", "github.token"}),
+}
+"""Parameters that change how long a step takes or what it may reach, but not what it makes: dotted paths for each kind.
+
+Paths, and not names: what users name themselves, such as data sets and variables, may be called the same.
+"""
 
 
 def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
@@ -16,10 +34,13 @@ def key_material(kind: str, parameters: dict[str, Any], inputs: dict[str, str]) 
 
     Parameters that say how to work, and not what to make, are left out.
     """
-    return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": _what(parameters), "inputs": inputs}
+    what = _what(parameters, HOW_TO_WORK.get(kind, frozenset()), "")
+    return {"kind": kind, "code_version": CODE_VERSIONS[kind], "parameters": what, "inputs": inputs}
 
 
-def _what(values: dict[str, Any]) -> dict[str, Any]:
+def _what(values: dict[str, Any], left_out: frozenset[str], prefix: str) -> dict[str, Any]:
     return {
-        name: _what(item) if isinstance(item, dict) else item for name, item in values.items() if name not in HOW_TO_WORK
+        name: _what(item, left_out, f"{prefix}{name}.") if isinstance(item, dict) else item
+        for name, item in values.items()
+        if f"{prefix}{name}" not in left_out
     }

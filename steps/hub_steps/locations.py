@@ -19,6 +19,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"sha256=(?P<digest>[0-9a-f]{64})")
 
 
+_PRIVATE = frozenset({".git", ".hubc"})
+
+
+def is_private(path: str) -> bool:
+    """Tell whether a path leads to what git and hubc keep in a repository for themselves: passwords, hooks, runs."""
+    return any(part.casefold() in _PRIVATE for part in path.split("/"))
+
+
 class UnpinnedError(ValueError):
     """A location without a revision, so that its content may change between two runs."""
 
@@ -136,6 +144,8 @@ DATA_FORMS = (
 def _repository_path(text: str) -> str:
     if not text or text.startswith("/") or "\\" in text or ":" in text:
         raise ValueError(f"'{text}' is not a data location; write {DATA_FORMS}")
+    if is_private(text):
+        raise ValueError(f"'{text}' leads to what git or hubc keep for themselves")
     return _plain_path(text)
 
 

@@ -29,6 +29,7 @@ def broken(repo: Path) -> str:
         f"{SPEC}:{line}:5: error: unknown key 'learnin_rate' [unknown-key]\n"
         f"   |\n{line} |     learnin_rate: 0.0005\n   |     ^^^^^^^^^^^^\n"
         "   = help: did you mean 'learning_rate'?\n\n1 error in 1 file\n"
+        "checks over the whole plan wait until these are mended\n"
     )
 
 

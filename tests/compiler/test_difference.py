@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hubc.errors import SpecError
 from hubc.plan_views.difference import difference
-from hubc.plan_views.difference_text import difference_lines
+from hubc.plan_views.difference_text import difference_lines, step_lines
 from hubc.reuse import decide_all
 from hubc.source import parse
 from hubc.workspace import load_plan, load_platform
@@ -63,13 +63,16 @@ EDITS: dict[str, Callable[[], None]] = {
 }  # fmt: skip
 
 
+def told(found: Difference, after: Plan) -> list[str]:
+    return [*difference_lines(found, after, {}), *step_lines(found, after)]
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_difference_of_an_edit(repo: Path, name: str, golden: Callable[[Path, str], None]) -> None:
     before = plan("example-cluster")
     EDITS[name]()
     after = plan("example-cluster")
-    text = "\n".join([*difference_lines(compare(before, after), after, {}), "", "and back:",
-                      *difference_lines(compare(after, before), before, {})])  # fmt: skip
+    text = "\n".join([*told(compare(before, after), after), "", "and back:", *told(compare(after, before), before)])
     golden(GOLDEN / f"{name}.txt", text.replace(before.digest[:12], "BEFORE").replace(after.digest[:12], "AFTER") + "\n")
 
 
@@ -80,7 +83,21 @@ def test_steps_that_run_because_of_it(repo: Path) -> None:
     found = compare(before, after)
     assert [step.step for step in found.steps if step.other_output] == ["train", "evaluate-tuned", "publish"]
     decisions = decide_all(after, (repo / "outputs").as_uri())
-    assert difference_lines(found, after, decisions)[-1] == "  To run because of it: train, evaluate-tuned, publish."
+    assert difference_lines(found, after, decisions) == [
+        "Compared with main (000000000000): 1 edit",
+        "  train.num_epochs 3 -> 4",
+        "  To run because of it: train, evaluate-tuned, publish.",
+    ]
+
+
+def test_an_edit_is_told_once_for_all_variants(repo: Path) -> None:
+    sweep = Path("specs/pipelines/sweep.yaml")
+    before = load_plan(sweep, load_platform("local", Path.cwd()))
+    edit("num_epochs: 3", "num_epochs: 4", sweep)
+    after = load_plan(sweep, load_platform("local", Path.cwd()))
+    lines = difference_lines(compare(before, after), after, {})
+    assert lines[:2] == ["Compared with main (000000000000): 1 edit", "  train.num_epochs 3 -> 4"]
+    assert len(lines) == 3
 
 
 def notation(value: Any, draw: random.Random, indent: int = 0) -> Iterator[str]:

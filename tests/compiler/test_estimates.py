@@ -28,6 +28,7 @@ from hubc.estimates.work import (
     training_flops_a_token,
     training_tokens,
 )
+from hubc.plan_views.estimate_text import estimate_lines
 
 # PEFT asks Transformers by a name that is about to go, and warns of what it adds itself for experts.
 pytestmark = [
@@ -360,7 +361,7 @@ def test_adapters_cost_less_time_and_checkpointing_more() -> None:
 def test_what_is_unknown_stays_unknown() -> None:
     assert training_tokens(None, Span.exactly(5), 3) is None
     found = estimate_work(None, None, Device("mi300"), 4, timeout_minutes=30)
-    assert found.lines() == [
+    assert estimate_lines(StepEstimate(work=found)) == [
         "tokens: unknown",
         "at most, by the time limit: 2 device-hours",
         "no estimate, because the number of samples is not known before the data is read",
@@ -380,5 +381,5 @@ def test_text_of_a_step(golden: Any) -> None:
     training = Training(algorithm="sft", devices=4, max_seq_len=4096)
     work = estimate_work(Span(2e6, 3e6, 5e6), training_flops_a_token(shape, training), H100, 4, timeout_minutes=240)
     found = StepEstimate(estimate_training(shape, training), work, advice(shape, training, 80 * GIB), H100)
-    golden(Path(__file__).parent / "golden" / "estimates.txt", "\n".join(found.lines()) + "\n")
+    golden(Path(__file__).parent / "golden" / "estimates.txt", "\n".join(estimate_lines(found)) + "\n")
     assert json.dumps(found.as_data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,18 @@ def test_other_kind(base: str, spec: str, told: str, top: Path) -> None:
         ("../outside.yaml", "path-outside-repository"),
         ("../repo/base.yaml", "path-outside-repository"),
         ("linked/outside.yaml", "path-outside-repository"),
-        ("link.yaml", "unreadable-file"),
+        ("link.yaml", "path-outside-repository"),
+        (".git/base.yaml", "path-outside-repository"),
+        (".Git/base.yaml", "path-outside-repository"),
+        ("kept.yaml", "path-outside-repository"),
         ("nowhere.yaml", "unreadable-file"),
-        ("folder", "unreadable-file"),
+        ("folder.yaml", "unreadable-file"),
+        ("pipe.yaml", "unreadable-file"),
         ("~/base.yaml", "unreadable-file"),
-        ("a" * 500, "unreadable-file"),
+        ("a" * 500 + ".yaml", "unreadable-file"),
+        ("folder", "invalid-value"),
+        ("base.json", "invalid-value"),
+        ("plain.yaml", "invalid-value"),
         ("b" * 5000, "wrong-type"),
         ("''", "wrong-type"),
         ("", "wrong-type"),
@@ -184,12 +192,15 @@ def test_path_that_cannot_be_extended(value: str, rule: str, top: Path) -> None:
     (top.parent / "outside.yaml").write_text("kind: A\n")
     Path("linked").symlink_to(top.parent)
     Path("link.yaml").symlink_to(top.parent / "outside.yaml")
-    Path("folder").mkdir()
+    Path(".git").mkdir()
+    Path(".git/base.yaml").write_text("kind: A\n")
+    Path("kept.yaml").symlink_to(".git/base.yaml")
+    Path("plain.yaml").symlink_to("base.json")
+    Path("folder.yaml").mkdir()
+    os.mkfifo("pipe.yaml")
     write(spec=f"kind: A\nextends: {value}\n")
     found = fault(top)
-    assert found[3] == rule
-    if value != "link.yaml":
-        assert found[:2] == ("spec.yaml", 2)
+    assert (found[0], found[1], found[3]) == ("spec.yaml", 2, rule)
 
 
 def test_path_with_dots_that_stays_inside(top: Path) -> None:
@@ -216,7 +227,7 @@ def test_spec_below_a_folder_that_links_out(top: Path) -> None:
 
 def test_fault_of_a_base_is_in_its_file(top: Path) -> None:
     write(base="kind: A\na: [\n", spec="kind: A\nextends: base.yaml\n")
-    assert fault(top)[:4] == ("base.yaml", 2, 5, "yaml-syntax")
+    assert fault(top)[:4] == ("base.yaml", 2, 4, "yaml-syntax")
 
 
 def test_base_that_changes_is_read_anew(top: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from specfile import GENERATE, PATH, TAXONOMY, faults, plan
 
+from hub_steps.contract import PARAMETERS
+from hub_steps.keys import HOW_TO_WORK, key_material
 from hubc.plan import Plan, Reference
+from hubc.spec.fields import Shape, shape_of
 
 pytestmark = pytest.mark.usefixtures("repo")
 
@@ -172,3 +175,22 @@ def test_what_changes_a_key(old: str, new: str, changed: set[str]) -> None:
     before, after = plan(WHOLE), plan(WHOLE.replace(old, new, 1))
     assert WHOLE.replace(old, new, 1) != WHOLE
     assert {step.id for step in before.steps if step.key != after.step(step.id).key} == changed
+
+
+def test_how_to_work_names_fields_that_exist() -> None:
+    for kind, paths in HOW_TO_WORK.items():
+        for path in paths:
+            shapes = [Shape(PARAMETERS[kind])]
+            for part in path.split("."):
+                models = [arm.model for shape in shapes for arm in shape.arms if arm.model]
+                shapes = [shape_of(model.model_fields[part]) for model in models if part in model.model_fields]
+                assert shapes, (kind, path)
+
+
+def test_what_users_name_themselves_is_part_of_the_key() -> None:
+    """A variable may be called like a field that is left out of keys, and so may a data set."""
+    names = {name.rpartition(".")[2] for paths in HOW_TO_WORK.values() for name in paths}
+    for kind, mapping in (("train", "custom"), ("mix", "datasets")):
+        for name in names:
+            one, other = ({mapping: {"environment": {name: value}, name: value}} for value in "ab")
+            assert key_material(kind, one, {}) != key_material(kind, other, {})

@@ -108,12 +108,15 @@ def test_names_that_would_be_too_long_or_no_words() -> None:
     ("field", "pointed", "rule"),
     [
         ("train.learning_rate: [1e-4, -1]", "-1", "invalid-value"),
-        ("train.lora_r: [8, many]", "many", "invalid-value"),
-        ("train.lora_rank: [8, 16]", "8", "matrix-field"),
-        ("train.phases.0.num_epochs: [8, 16]", "matrix", "invalid-value"),
+        ("train.lora_r: [8, many]", "many", "wrong-type"),
+        ("train.lora_rank: [8, 16]", "train.lora_rank", "matrix-field"),
+        ("train.phases.0.num_epochs: [8, 16]", "train.phases.0.num_epochs", "matrix-field"),
+        ("model.location: ['hf://a/b@main']", "'hf://a/b@main'", "unpinned-revision"),
+        ("taxonomy.path: [specs/taxonomy, specs/nope]", "specs/nope", "empty-taxonomy"),
+        ("train.lora_r: [8, 8]", "8", "invalid-value"),
         ("matrix.max_parallel: [1, 2]", "matrix.max_parallel", "matrix-field"),
         ("schedule.cron: ['@daily', '@hourly']", "schedule.cron", "matrix-field"),
-        ("evaluate.suites.0.batch_size: [1, 2]", "matrix", "invalid-value"),
+        ("evaluate.suites.0.batch_size: [1, 2]", "evaluate.suites.0.batch_size", "matrix-field"),
         ("train.num_epochs.x: [1, 2]", "train.num_epochs.x", "matrix-field"),
     ],
 )
@@ -124,8 +127,8 @@ def test_fault_points_at_the_value_in_the_matrix(field: str, pointed: str, rule:
 
 def test_unknown_field_is_named_beside_a_known_one() -> None:
     (found,) = faults(TRAINED + matrix("train.lora_r: [8]", "train.lora_rank: [9]"))
-    assert (pointed_at(found), found.rule) == ("9", "matrix-field")
-    assert "train.lora_rank" in found.message
+    assert (pointed_at(found), found.rule) == ("train.lora_rank", "matrix-field")
+    assert found.help == "did you mean 'lora_r'?"
 
 
 def test_combination_that_does_not_go_together() -> None:
@@ -162,3 +165,22 @@ def test_order_of_fields_and_excluded_values_do_not_change_names() -> None:
     assert {step.key for step in one.steps} == {step.key for step in two.steps}
     assert set(less.variants) < set(one.variants)
     assert {step.key for step in less.steps} < {step.key for step in one.steps}
+
+
+def test_swept_sections_leave_the_matrix_as_it_is() -> None:
+    """What a variant's name adds to a section must not reach the matrix, from which the section comes."""
+    places = "publish: [{location: published/a}, {location: published/b, title: B}]"
+    found = plan(TRAINED + matrix(places))
+    locations = [step.parameters["location"] for step in found.steps if step.kind == "publish"]
+    assert sorted(path.rpartition("/")[0] for path in locations) == ["published/a", "published/b"]
+    assert sorted(path.rpartition("/")[2] for path in locations) == sorted(found.variants)
+
+
+def test_field_inside_of_a_swept_one() -> None:
+    (found,) = faults(TRAINED + matrix("publish: [{location: published/a}]", "publish.title: [A, B]"))
+    assert (pointed_at(found), found.rule) == ("publish.title", "matrix-field")
+
+
+@pytest.mark.parametrize("values", ["['Be kind.', 'Be kind!', 'be kind']", "[a b, a-b, A_B]"])
+def test_names_that_would_be_the_same(values: str) -> None:
+    assert len(plan(TRAINED + matrix(f"publish.title: {values}") + "  publish: {location: published/x}\n").variants) == 3

@@ -134,8 +134,8 @@ def test_change_reaches_the_steps_that_depend_on_it(old: str, new: str, steps: s
 
 
 def test_model_behind_a_link_is_known_by_what_the_link_leads_to(repo: Path) -> None:
-    model = repo / "model"
-    model.mkdir()
+    model = repo / "snapshots" / "model"
+    model.mkdir(parents=True)
     (repo / "weights").write_text("1")
     (model / "weights").symlink_to(repo / "weights")
     edit(str(plan().step("train").inputs["model"].uri), f"file://{model}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubc.checks.addresses import host_of, is_local
@@ -84,6 +84,25 @@ def test_local_machine_reaches_itself() -> None:
     body = "  notify: [{url: http://localhost:8080/moon}]\n" + DATA + "  train: {}\n"
     assert findings(body, "local") == ()
     assert pointed(findings(body, "example-cluster")) == [("local-address", "http://localhost:8080/moon")]
+
+
+TEACHER = """  taxonomy: {{path: specs/taxonomy}}
+  generate: {{teacher: {{endpoint: {{url: "{}", model: teacher{}}}}}}}
+"""
+KEY = ", api_key: {secret: teacher, key: token}"
+
+
+@pytest.mark.parametrize("platform", ["", "local", "example-cluster"])
+def test_secret_is_never_sent_in_the_clear(platform: str) -> None:
+    url = "http://teacher.example.com/v1"
+    assert pointed(findings(TEACHER.format(url, KEY), platform)) == [("insecure-url", f'"{url}"')]
+    assert findings(TEACHER.format(url.replace("http", "https"), KEY), platform) == ()
+
+
+def test_plain_http_without_a_secret_or_to_this_machine_is_good_here() -> None:
+    for platform in ("", "local"):
+        assert findings(TEACHER.format("http://teacher.example.com/v1", ""), platform) == ()
+        assert findings(TEACHER.format("http://127.0.0.1:8080/v1", KEY), platform) == ()
 
 
 def test_paths_of_this_machine_mean_nothing_on_a_cluster(tmp_path: Path) -> None:
@@ -180,9 +199,31 @@ def test_two_specs_with_the_target_of_one_base() -> None:
     )
     head = "apiVersion: hubc/v1\nkind: Pipeline\nextends: specs/pipelines/base.yaml\n"
     one, two = (write(f"{name}.yaml", f"{head}metadata: {{name: {name}}}\n") for name in ("one", "two"))
-    (found,) = validated(one, two)
-    assert (found.rule, found.file, found.line) == ("duplicate-target", "specs/pipelines/two.yaml", 4)
-    assert "specs/pipelines/one.yaml" in found.message
+    first, second = validated(one, two)
+    assert (first.rule, first.file, first.line) == ("duplicate-target", "specs/pipelines/one.yaml", 4)
+    assert (second.rule, second.file, second.line) == ("duplicate-target", "specs/pipelines/two.yaml", 4)
+    assert "specs/pipelines/two.yaml" in first.message
+    assert "specs/pipelines/one.yaml" in second.message
+
+
+def test_of_many_with_one_name_the_first_is_told_of_the_next_only() -> None:
+    files = [write(f"{name}.yaml", HEAD + DATA + "  train: {}\n") for name in ("one", "two", "three")]
+    names = [(item.rule, Path(item.file).name, Path(item.message.split()[0]).name) for item in validated(*files)]
+    assert names == [
+        ("duplicate-name", "one.yaml", "two.yaml"),
+        ("duplicate-name", "three.yaml", "one.yaml"),
+        ("duplicate-name", "two.yaml", "one.yaml"),
+    ]
+
+
+def test_shared_target_is_silenced_for_each_spec() -> None:
+    reason = "  # hubc: allow duplicate-target -- one replaces the other"
+    body = HEAD.replace("moon", "NAME") + DATA + "  train: {}\n  publish:\n    location: models/moon"
+    one = write("one.yaml", body.replace("NAME", "one") + reason)
+    two = write("two.yaml", body.replace("NAME", "two"))
+    assert [item.file for item in validated(one, two)] == ["specs/pipelines/two.yaml"]
+    write("two.yaml", body.replace("NAME", "two") + reason)
+    assert validated(one, two) == ()
 
 
 def test_one_file_by_two_paths_is_no_duplicate() -> None:
@@ -221,7 +262,28 @@ def test_held_out_question_in_a_file_of_the_repository(name: str, text: str) -> 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, "no JSON at all", json.dumps(CHAT), f'{{"{QUESTION}": 1}}'])
 def test_file_without_held_out_questions(text: str) -> None:
-    assert leak("chats.jsonl", text) == ()
+    assert [item for item in leak("chats.jsonl", text) if item.rule == "held-out-trained-on"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "remedy"),
+    [
+        ("chats.jsonl", '\n{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "write 'format: preference'"),
+        ("chats.json", '{"data": [{"instruction": "a", "output": "b"}]}', "write 'format: alpaca'"),
+        ("chats.csv", "\ufeffdocument,page\na,1\n", "write 'format: document'"),
+        ("chats.csv", "text\na\n", "write 'format: document' and 'document_column_name: text' if that is a text"),
+    ],
+)
+def test_rows_that_do_not_have_the_keys_of_their_format(name: str, text: str, remedy: str) -> None:
+    (found,) = leak(name, text)
+    assert (found.rule, found.help) == ("dataset-format", remedy)
+
+
+@pytest.mark.parametrize("name", ["chats.jsonl", "chats.json", "chats.csv"])
+@given(text=st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_of_a_data_set_is_good_or_told(name: str, text: str) -> None:
+    assert {item.rule for item in leak(name, text)} <= {"dataset-format"}
 
 
 def test_pair_that_is_not_held_out_may_be_trained_on() -> None:

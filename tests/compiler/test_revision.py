@@ -125,14 +125,31 @@ def test_no_such_revision(history: Path, revision: str) -> None:
 def test_links_submodules_and_large_files_are_left_out(history: Path) -> None:
     (history / "link.yaml").symlink_to("/etc/hostname")
     (history / "folder").symlink_to("/etc")
-    (history / "large.yaml").write_text("#" * (1 << 20) + "\n")
-    (history / "largest.yaml").write_text("#" * (1 << 20))
-    (history / "weights.safetensors").write_bytes(b"0")
+    for suffix, size in (("yaml", 1 << 18), ("dat", 1 << 17), ("json", 1 << 17)):
+        (history / f"large.{suffix}").write_text("#" * (size + 1))
+        (history / f"largest.{suffix}").write_text("#" * size)
     git("add", "--all")
     git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},module.yaml")
     git("commit", "--quiet", "--message", "c")
     found = {name for name in copied(history) if not name.startswith("specs/")}
-    assert found == {"largest.yaml"}
+    assert found == {"largest.yaml", "largest.dat", "largest.json"}
+
+
+def test_data_set_of_any_name(history: Path) -> None:
+    Path("rows.dat").write_text("{}\n")
+    edit("  train:\n", "  data: {datasets: {rows: {location: rows.dat, file_format: jsonl}}}\n  train:\n")
+    commit()
+    assert not compare("main").missing
+
+
+def test_large_repository_without_what_specs_seldom_name(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubc.revision.MAX_TOTAL_BYTES", 1 << 20)
+    for number in range(9):
+        (history / f"{number}.bin").write_bytes(b"%d" % number * (1 << 17))
+    commit()
+    found = copied(history)
+    assert str(SPEC) in found
+    assert not any(name.endswith(".bin") for name in found)
 
 
 def test_path_that_leads_out_is_left_out(history: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hubc.checks.text import check_text
 from hubc.credentials import CREDENTIALS, credential_in, mask
 from hubc.errors import SpecError
 from hubc.formats import MACHINE_FORMATS, as_text
@@ -145,3 +146,21 @@ def test_credential_in_a_leaf() -> None:
     assert (found.file, found.rule) == (str(leaf), "secret-literal")
     assert TOKEN in leaf.read_text().splitlines()[found.line - 1]
     assert TOKEN not in str(found)
+
+
+@pytest.mark.parametrize("line", ["name: quickstart  # was %s", "# token: %s", "list: ['a # b', c]  # %s"])
+def test_credential_in_a_comment(line: str) -> None:
+    source = parse_text(f"top: 1\n{line % TOKEN}\n", "f")
+    [found] = check_text(source, braces=True)
+    assert (found.rule, found.line) == ("secret-literal", 2)
+    assert found.message == f"this comment holds what looks like {NAME}"
+    assert all(TOKEN not in form([found]) for form in (as_text, *MACHINE_FORMATS.values()))
+
+
+def test_credential_in_a_text_is_no_comment() -> None:
+    source = parse_text(f"a: |\n  # {TOKEN}\nb: ' # {TOKEN}'\nc: {TOKEN} # {TOKEN}\n", "f")
+    assert [(item.line, "comment" in item.message) for item in check_text(source, braces=True)] == [
+        (1, False),
+        (3, False),
+        (4, False),
+    ]

@@ -124,7 +124,7 @@ def test_nesting_and_size_at_the_limit() -> None:
         ("a: &b [*b]\n", "yaml-anchor", (1, 8), 2, "a: &b [*b]"),
         ("a:  .inf  # much\n", "yaml-number", (1, 5), 4, "a:  .inf  # much"),
         ("<<: *a\n", "yaml-merge-key", (1, 1), 2, "<<: *a"),
-        ("a: [\n\n\n", "yaml-syntax", (1, 5), 1, "a: ["),
+        ("a: [\n\n\n", "yaml-syntax", (1, 4), 1, "a: ["),
         ("a: b\0c\n", "yaml-character", (1, 5), 1, "a: b\0c"),
         ("# nothing\n", "yaml-not-a-mapping", (1, 1), 1, ""),
         ("- a\n", "yaml-not-a-mapping", (1, 1), 1, ""),
@@ -135,6 +135,53 @@ def test_faults_show_their_line(text: str, rule: str, place: tuple[int, int], le
         parse_text(text, "f")
     found = caught.value.diagnostics[0]
     assert (found.rule, (found.line, found.column), found.length, found.excerpt) == (rule, place, length, excerpt)
+
+
+SYNTAX = [
+    ("s:\n    a: 1\n   b: 2\n", 3, "b: 2", "this line is indented by 3 spaces; the lines before it by 4"),
+    ("s:\n    a: 1\n     b: 2\n", 3, "b: 2", "this line is indented by 5 spaces; the lines before it by 4"),
+    (
+        "s:\n    a:\n        c: 1\n      b: 2\n",
+        4,
+        "b: 2",
+        "this line is indented by 6 spaces; the lines before it by 4 or 8",
+    ),
+    ("a:\n  - x\n  b: 1\n", 3, "b: 1", "this line stands among the items of a list"),
+    ("t:\n  a: 1\n  num_epochs:3\n  b: 4\n", 3, "num_epochs:", "a space is missing after ':'"),
+    ("t:\n  num_epochs:3\n  b: 4\n", 2, "num_epochs:", "a space is missing after ':'"),
+    ("t:\n  a: 1\n  num_epochs 3\n  b: 4\n", 3, "num_epochs", "a ':' is missing after the key"),
+    ("t:\n  num_epochs 3\n  b: 4\n", 2, "num_epochs", "a ':' is missing after the key"),
+    ("a:\n  - x\n  -b\nc: 1\n", 3, "-", "a space is missing after '-'"),
+    ("a: 'x\nb: 2\nc: 3\n", 1, "'", "this quote is never closed"),
+    ("a: 'x\nb: 2\nc: 'y'\nd: 3\n", 1, "'", "this quote is not closed on its line"),
+    ("a: 'it's'\nb: 2\n", 1, "s", "text stands after the closing quote"),
+    ("a: {x: 1\nb: 2\n", 1, "{", "this '{' is never closed"),
+    ("a: [x, y\nb: 2\n", 1, "[", "this '[' is never closed"),
+    ("a: {x: [1, 2}\n", 1, "}", "'[' is closed by '}'"),
+    ("a: {x: 1 y: 2}\n", 1, ":", "a ',' is missing before this"),
+    ("a: 1\n]\n", 2, "]", "']' closes nothing"),
+    ("a: b: c\n", 1, ":", "': ' stands inside a value"),
+    ("a: @x\n", 1, "@", "text cannot start with '@'"),
+    ('a: "\\d"\n', 1, "\\d", "this is no escape of YAML"),
+    ("s:\n  a: 1\n  b:\u00a01\n  c: 2\n", 3, "\u00a0", "the character U+00A0 looks like a space and is none"),
+    ("s:\n  \u00a0b: 1\n", 2, "\u00a0", "the character U+00A0 looks like a space and is none"),
+    ("a: {{ x }}\n", 1, "{{", "'{{' would be a template tag, and a spec cannot hold one"),
+    ("a: {{x}}/y\n", 1, "{{", "'{{' would be a template tag, and a spec cannot hold one"),
+    ("a: *\n", 1, "", "while scanning an alias did not find expected alphabetic or numeric character"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "marked", "message"), SYNTAX)
+def test_syntax_errors_say_what_to_mend(text: str, line: int, marked: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_text(text, "f")
+    found = caught.value.diagnostics[0]
+    assert (found.line, found.message) == (line, message)
+    assert found.excerpt[found.column - 1 :][: found.length] == marked
+
+
+def test_a_non_breaking_space_may_stand_in_text() -> None:
+    assert parse_text("a: Qui\u00a0? non\nb: 'c:\u00a0d'\n", "f").data == {"a": "Qui\u00a0? non", "b": "c:\u00a0d"}
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from hubc.checks.view import Training, View
     from hubc.source import Location
 
-LEARNS = {
-    "conversations": "remove 'is_pretraining', and use an algorithm such as 'lora_sft'",
-    "documents": "set 'is_pretraining: true', with an algorithm such as 'lora_sft'",
-    "preferences": "use 'algorithm: dpo'",
+WRITTEN = {
+    "conversations": "'format: messages' or 'format: alpaca' if its rows are conversations",
+    "documents": "'format: document' if its rows are texts to read",
+    "preferences": "'format: preference' if its rows have prompt, chosen and rejected",
 }
-"""How to learn a kind of row."""
+"""How to say that a data set holds a kind of row."""
 SUFFIXES = (".jsonl", ".json", ".parquet", ".csv")
 
 
@@ -35,7 +35,7 @@ def formats(view: View) -> Iterator[Finding]:
             if shape != needed:
                 place: Location = ("spec", "data", "datasets", name, "format") if name != GENERATED else _asks(training)
                 yield Finding(place, "dataset-format", f"'{name}' holds {shape}, and {_what(training)} learns {needed}",
-                              _remedy(training, name, shape))  # fmt: skip
+                              _remedy(training, name, shape, needed))  # fmt: skip
 
 
 def _known(view: View) -> tuple[str, ...]:
@@ -65,12 +65,22 @@ def _what(training: Training) -> str:
     )
 
 
-def _remedy(training: Training, name: str, shape: str) -> str:
+def _remedy(training: Training, name: str, shape: str, needed: str) -> str:
     if training.phase and len(training.datasets) > 1:
         return f"leave '{name}' out of the 'datasets' of the phase"
     if name == GENERATED or training.parameters.algorithm == "custom":
         return f"train in 'phases', and leave '{name}' out of the 'datasets' of this one"
-    return f"{LEARNS[shape]}, or write another 'format' if the rows have it"
+    return f"write {WRITTEN[needed]}; to learn {shape}, {_learning(shape, training)}"
+
+
+def _learning(shape: str, training: Training) -> str:
+    """Return how to learn a kind of row."""
+    if shape == "preferences":
+        return "use 'algorithm: dpo'"
+    other = "use an algorithm such as 'lora_sft'" if training.parameters.algorithm == "dpo" else ""
+    switch = "set 'is_pretraining: true'" if shape == "documents" else "remove 'is_pretraining'"
+    has_switch = training.parameters.is_pretraining != (shape == "documents")
+    return " and ".join(filter(None, (switch if has_switch else "", other)))
 
 
 def system_prompts(view: View) -> Iterator[Finding]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub_steps.parameters.evaluate import METRICS
+from hub_steps.parameters.evaluate import METRICS, MMLU_SUBJECTS
 from hubc.checks.view import Finding
-from hubc.diagnostics import did_you_mean
+from hubc.diagnostics import did_you_mean, nearest
 from hubc.graph import suite_name
 
 if TYPE_CHECKING:
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 RULE = "gate-metric"
 BOUNDS = {"f1": (0.0, 1.0), "accuracy": (0.0, 1.0), "score": (1.0, 10.0)}
 """Lowest and highest value of metrics."""
+
+
+def subjects(view: View) -> Iterator[Finding]:
+    """`invalid-value`: the harness would refuse the subject, after the training was paid for."""
+    for number, suite in enumerate(view.spec.evaluate.suites if view.spec.evaluate else ()):
+        for position, name in enumerate((suite.subjects or ()) if suite.suite == "mmlu" else ()):
+            if name not in MMLU_SUBJECTS:
+                place: Location = ("spec", "evaluate", "suites", number, "subjects", position)
+                near = nearest(name, MMLU_SUBJECTS)
+                remedy = f"did you mean '{near}'?" if near else "leave 'subjects' out for all 57, or name some: 'anatomy'"
+                yield Finding(place, "invalid-value", f"MMLU has no subject '{name}'", remedy)
 
 
 def gates(view: View) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 RULE = "held-out-trained-on"
 MIN_WORDS = 3
 """Words of the shortest question that is looked for: a shorter one may stand in any text."""
+MAX_KNOWN = 64
+_known: dict[tuple[str, float, int], tuple[str, ...]] = {}
+"""Held-out questions that were asked for before: every data set and every variant of a matrix asks for the same."""
 
 
 def trained_on(view: View) -> Iterator[Finding]:
@@ -66,18 +70,30 @@ def _taxonomy(view: View, asking: list[Step], name: str, dataset: DatasetParamet
     text = next((value for step in view.steps if step.kind == "mix" and (value := step.inputs.get(f"dataset.{name}"))), None)
     if not isinstance(taxonomy, External) or not isinstance(text, External) or not taxonomy.documents or not text.documents:
         return None
-    return _leak(text.documents["text"], dataset, _held_out(taxonomy.documents, step.parameters))
+    questions = _held_out(taxonomy, step.parameters["held_out_share"], step.parameters["held_out_seed"])
+    file_format = dataset.file_format or PurePosixPath(dataset.location).suffix.lower().removeprefix(".")
+    return _leak(text.documents["text"], file_format, questions)
 
 
-def _held_out(documents: dict[str, Any], told: dict[str, Any]) -> list[str]:
-    leaves = {name: KnowledgeLeaf.model_validate(leaf) for name, leaf in documents.items()}
-    chosen = held_out(leaves, told["held_out_share"], told["held_out_seed"])
-    return [pair.question for pairs in chosen.values() for _, pair in pairs]
+def _held_out(taxonomy: External, share: float, seed: int) -> tuple[str, ...]:
+    """Return the held-out questions of a taxonomy; its key stands for its content."""
+    chosen = (taxonomy.key, share, seed)
+    if chosen not in _known:
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()
+        leaves = {name: KnowledgeLeaf.model_validate(leaf) for name, leaf in (taxonomy.documents or {}).items()}
+        pairs = held_out(leaves, share, seed)
+        _known[chosen] = tuple(pair.question for found in pairs.values() for _, pair in found)
+    return _known[chosen]
 
 
-def _leak(text: str, dataset: DatasetParameters, questions: list[str]) -> str | None:
-    """Return the first row that has a held-out question; case and spaces do not count."""
-    rows = [_plain(row) for row in _rows(text, dataset)]
+@lru_cache(maxsize=256)
+def _leak(text: str, file_format: str, questions: tuple[str, ...]) -> str | None:
+    """Return the first row that has a held-out question; case and spaces do not count.
+
+    The variants of a matrix ask the same of the same file.
+    """
+    rows = [_plain(row) for row in _rows(text, file_format)]
     everything = "\n".join(rows)
     for question in questions:
         plain = _plain(question)
@@ -91,11 +107,11 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _rows(text: str, dataset: DatasetParameters) -> Iterator[str]:
+def _rows(text: str, file_format: str) -> Iterator[str]:
     """Yield the text of each row; what is no row of this format is left to the step that reads it."""
-    match dataset.file_format or PurePosixPath(dataset.location).suffix.lower().removeprefix("."):
+    match file_format:
         case "csv":
-            yield from (" ".join(row) for row in list(csv.reader(io.StringIO(text), strict=False))[1:])
+            yield from (" ".join(row) for row in list(csv.reader(io.StringIO(text, newline=""), strict=False))[1:])
         case "json":
             data = _parsed(text)
             yield from map(_text, data if isinstance(data, list) else [data])

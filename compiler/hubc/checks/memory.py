@@ -1,4 +1,4 @@
-"""The rule over the memory that trainings are expected to need; `hubc.estimates` says how much that is."""
+"""Rules over the memory that steps are expected to need; `hubc.estimates` says how much trainings do."""
 
 from __future__ import annotations
 
@@ -32,6 +32,41 @@ def sizes(view: View) -> Iterator[Finding]:
         if step.kind == "train" and step.id in estimates and (fault := _fault(step, estimates[step.id])):
             where = "the training" if step.section == ("spec", "train") else f"the training '{step.id}'"
             yield Finding(("spec", "train", "resources"), RULE, f"{where} does not fit: {fault[0]}", fault[1], at_key=True)
+
+
+def weights(view: View) -> Iterator[Finding]:
+    """`memory-too-small`: the model that is to be measured could not even be loaded."""
+    measuring = [step.resources for step in view.steps if step.kind == "evaluate"]
+    size = _num_parameters(view) if view.platform and measuring else None
+    if view.platform is None or size is None:
+        return
+    from hubc.estimates.memory import GIB, gib
+
+    asked = measuring[0]
+    device = view.platform.spec.accelerators.get(asked.accelerator or "")
+    # The steps load models in float32 on the CPU, in bfloat16 on an accelerator.
+    needed = size * (2 if asked.accelerators else 4)
+    limit = (device.memory_gib if device else None) if asked.accelerators else asked.memory_gib
+    if limit is not None and needed > limit * GIB:
+        where = f"{asked.accelerator} has" if asked.accelerators else "the step has"
+        remedy = "name a larger accelerator" if asked.accelerators else f"write 'memory_gib: {ceil(1.2 * needed / GIB)}'"
+        other = ", or 'accelerators: 1'" if view.platform.spec.accelerators and not asked.accelerators else ""
+        yield Finding(("spec", "evaluate", "resources"), RULE,
+                      f"the evaluation does not fit: the model's weights have {gib(needed)} GiB, {where} {limit:g} GiB",
+                      f"{remedy}{other} below 'resources', or take a smaller model", at_key=True)  # fmt: skip
+
+
+def _num_parameters(view: View) -> int | None:
+    """Return the size of the pipeline's model; None where its config is not known here."""
+    from hubc.estimates.find_config import config_in_repository, find_config
+    from hubc.estimates.model_shape import ShapeError, read_shape
+
+    path = view.plan.model_config
+    config = config_in_repository(view.root, path) if path else find_config(view.spec.model.location)
+    try:
+        return read_shape(config).num_parameters if config else None
+    except ShapeError:
+        return None
 
 
 def _fault(step: Step, estimate: StepEstimate) -> tuple[str, str] | None:

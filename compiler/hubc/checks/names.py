@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hubc.checks.view import Finding, located
+from hubc.checks.view import Finding
 from hubc.diagnostics import did_you_mean
 from hubc.graph import GENERATED, evaluation_id, suite_name
 
@@ -20,17 +20,17 @@ TAKEN = {"base": "the base model", "tuned": "the last training's model", "checkp
 """Candidates that are no phases."""
 
 
-def check_names(pipeline: Pipeline, source: Source, values: dict[str, Any]) -> list[Diagnostic]:
+def check_names(pipeline: Pipeline, source: Source) -> list[Diagnostic]:
     """`phase-name`: with two phases of one name, or of a name that means something else, two steps would have one id.
 
-    A pipeline with such a fault has no plan. `values` are those that a matrix gave it.
+    A pipeline with such a fault has no plan.
     """
     found: list[Diagnostic] = []
     seen: set[str] = set()
     for number, phase in enumerate((pipeline.spec.train.phases or ()) if pipeline.spec.train else ()):
         if phase.name in seen or phase.name in TAKEN:
             why = f"means {TAKEN[phase.name]}" if phase.name in TAKEN else "is already the name of a phase"
-            place = located(("spec", "train", "phases", number, "name"), values, source)
+            place: Location = ("spec", "train", "phases", number, "name")
             found.append(source.diagnostic(place, "phase-name", f"'{phase.name}' {why}", "give the phase another name"))
         seen.add(phase.name)
     return found

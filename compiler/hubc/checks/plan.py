@@ -18,10 +18,12 @@ from hubc.checks import (
     network,
     publishing,
     resources,
+    rows,
     schedule,
     training,
 )
-from hubc.checks.view import View, located
+from hubc.checks.view import View
+from hubc.swept import located
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     resources.idle_accelerators,
     resources.model_code,
     memory.sizes,
+    memory.weights,
     training.ineffective,
     training.checkpoint_policy,
     training.learning_rates,
@@ -52,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     lengths.samples,
     lengths.contexts,
     data.formats,
+    rows.first_rows,
     data.system_prompts,
     data.suffixes,
     data.unused,
@@ -59,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     data.ineffective,
     data.unreachable_pairs,
     held_out.trained_on,
+    evaluation.subjects,
     evaluation.gates,
     names.datasets,
     names.candidates,
@@ -92,7 +97,7 @@ def check_plan(built: Built, pipeline: Pipeline, platform: Platform | None, sour
     for variant in variants:
         view = View(variant.pipeline, plan, platform, root, variant.name)
         for finding in dict.fromkeys(finding for rule in RULES for finding in rule(view)):
-            place = located(finding.place, variant.values, source)
+            place = located(finding.place, variant.chosen)
             if finding.at_key and place[:3] == ("spec", "matrix", "fields"):
                 place = place[:4]
             found.setdefault(replace(finding, place=place), []).append(variant)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from hubc.credentials import CREDENTIALS, credential_in
+from hubc.reader import quoted_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CREDENTIALS", "check_text", "without_secrets"]
 
+_COMMENT = re.compile(r"(?:^|[ \t])#")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -35,7 +37,26 @@ def check_text(source: Source, *, braces: bool) -> list[Diagnostic]:
             found.append(source.diagnostic(
                 location, "template-braces", "'{{' and '}}' would be a template tag for Argo",
                 "write the text without double braces", key=is_key))  # fmt: skip
-    return found
+    return found + _in_comments(source, {(item.file, item.line) for item in found if item.rule == "secret-literal"})
+
+
+def _in_comments(source: Source, known: set[tuple[str, int]]) -> list[Diagnostic]:
+    """Return the credentials in comments, one for each line; `known` has the lines that are reported already."""
+    found: dict[tuple[str, int], Diagnostic] = {}
+    for text in (source.text, *source.bases.values()):
+        if not credential_in(text.text):
+            continue
+        quoted = quoted_spans(text)
+        for name, pattern in CREDENTIALS.items():
+            for match in re.finditer(pattern, text.text):
+                start, end = match.span("secret" if match.groupdict().get("secret") else 0)
+                before = text.text[text.text.rfind("\n", 0, start) + 1 : start]
+                if not _COMMENT.search(before) or any(first <= start < last for first, last in quoted):
+                    continue
+                item = text.diagnostic((start, end), "secret-literal", f"this comment holds what looks like {name}",
+                                       "revoke it, and remove it here")  # fmt: skip
+                found.setdefault((item.file, item.line), item)
+    return [item for place, item in found.items() if place not in known]
 
 
 def without_secrets(found: list[Diagnostic]) -> list[Diagnostic]:

@@ -125,6 +125,6 @@ def learning_rates(view: View) -> Iterator[Finding]:
         is_whole = told.algorithm in ("sft", "osft")
         limit = HIGH_FOR_WHOLE_MODELS if is_whole else HIGH_FOR_ADAPTERS
         if told.algorithm != "custom" and told.learning_rate > limit:
-            usual = "1e-6 to 5e-5 when all weights are trained" if is_whole else "1e-5 to 5e-4 for adapters"
+            usual = "0.000001 to 0.00005 when all weights are trained" if is_whole else "0.00001 to 0.0005 for adapters"
             message = f"the learning rate {told.learning_rate:g} is far above what '{told.algorithm}' bears"
             yield Finding(training.place("learning_rate"), "learning-rate-high", message, f"usual are {usual}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from hubc.graph import GENERATED
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hub_steps.parameters import Teacher, TrainParameters
     from hubc.plan import Plan, Resources, Step
-    from hubc.source import Location, Source
+    from hubc.source import Location
     from hubc.spec.pipeline import Phase, Pipeline, PipelineBody
     from hubc.spec.platform import Platform
 
@@ -123,13 +123,3 @@ class View:
 
 
 Rule: TypeAlias = Callable[[View], Iterator[Finding]]
-
-
-def located(place: Location, values: dict[str, Any], source: Source) -> Location:
-    """Return where a value stands: in the matrix if it is one of the `values` that this gave, else at its own place."""
-    for path, value in values.items():
-        swept = ("spec", *path.split("."))
-        if tuple(map(str, place[: len(swept)])) == swept:
-            number = source.data["spec"]["matrix"]["fields"][path].index(value)
-            return ("spec", "matrix", "fields", path, number, *place[len(swept) :])
-    return place

@@ -28,7 +28,8 @@ def run(options: Namespace) -> int:
         try:
             page = field_page(options.field)
         except UsageError:
-            if near := nearest(options.field, RULES):
+            is_like_a_rule = not {".", "_"} & set(options.field)  # their words have hyphens between them
+            if is_like_a_rule and (near := nearest(options.field, RULES)):
                 raise UsageError(f"there is no rule '{options.field}'; did you mean '{near}'?") from None
             raise
         text, facts = _field_text(page), asdict(page)
@@ -47,10 +48,11 @@ def _field_text(page: FieldPage) -> str:
     facts = {
         "type": page.type + (f" ({page.unit})" if page.unit else ""),
         "required": "yes" if page.required and page.field else "",
-        "default": page.default or "",
+        "default": f"as in {page.inherits}" if page.inherits else page.default or "",
+        "only with": ", ".join(page.only_with),
         "example": page.example or "",
     }
-    width = max(map(len, facts))
+    width = max(len(name) for name, value in facts.items() if value)
     lines = [f"{title}: {page.meaning}", ""]
     lines += [f"  {name:<{width}}  {value}" for name, value in facts.items() if value]
     if page.fields:
@@ -66,5 +68,11 @@ def _rows(pages: tuple[FieldPage, ...]) -> list[str]:
     for name, page in zip(names, pages, strict=True):
         kind = page.type if page.default is None else f"{page.type} ({page.default})"
         only = f"; only with {', '.join(page.only_with)}" if page.only_with else ""
-        rows.append(f"  {name:<{width}}  {page.meaning.partition('. ')[0].rstrip('.')}: {kind}{only}")
+        rest = f"; left out, as in {page.inherits}" if page.inherits else ""
+        rows.append(f"  {name:<{width}}  {_summary(page.meaning)}: {kind}{only}{rest}")
     return rows
+
+
+def _summary(meaning: str) -> str:
+    """Return the first sentence; all of them where each explains one of the words that the field may be."""
+    return (meaning if meaning.startswith("`") else meaning.partition(". ")[0]).rstrip(".")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hubc.colours import wanted
+from hubc.errors import SpecError
 from hubc.plan_views.shown import Shown
-from hubc.repository import find_root
+from hubc.repository import display_name, find_root
 from hubc.reuse import decide_all, local_storage
 from hubc.workspace import load_plan, load_platform
 
@@ -25,7 +28,7 @@ def run(options: Namespace) -> int:
     """Show what would run, what is reused, and why; against a revision, also what differs."""
     root = find_root(options.spec.parent)
     platform = load_platform(options.platform, root)
-    plan = load_plan(options.spec, platform)
+    plan = _plan(options.spec, platform, root)
     decisions = decide_all(plan, *local_storage(root)) if platform.spec.local else {}
     difference: Difference | None = None
     if options.against is not None:
@@ -35,6 +38,18 @@ def run(options: Namespace) -> int:
     shown = Shown(plan, decisions, _estimates(plan, platform, root), difference)
     sys.stdout.write(_show(shown, options.format) + "\n")
     return 0
+
+
+def _plan(spec: Path, platform: Platform, root: Path) -> Plan:
+    """Compile the spec; where there is no such file, but a pipeline of this name, the error names that one."""
+    try:
+        return load_plan(spec, platform)
+    except SpecError as error:
+        meant = root / "specs" / "pipelines" / f"{spec.name}.yaml"
+        if spec.exists() or not meant.is_file():
+            raise
+        help = f"did you mean {display_name(meant)}?"
+        raise SpecError([replace(found, help=help) for found in error.diagnostics]) from error
 
 
 def _estimates(plan: Plan, platform: Platform, root: Path) -> Mapping[str, StepEstimate]:
@@ -62,4 +77,4 @@ def _show(shown: Shown, format: str) -> str:
         case _:
             from hubc.plan_views.text import plan_text
 
-            return plan_text(shown)
+            return plan_text(shown, colour=wanted(sys.stdout))

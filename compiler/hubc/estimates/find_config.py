@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub_steps.digest import digest
 from hub_steps.locations import ModelLocation
+from hubc.repository import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +46,8 @@ def find_config(location: str, model_cache: Path | None = None, hub_cache: Path 
 def config_in_repository(root: Path, path: str) -> Path | None:
     """Return the file at a path below the repository's top; None if there is none or a link leads out of it."""
     try:
-        found = (root / path).resolve()
-        return found if found.is_relative_to(root.resolve()) and found.is_file() else None
+        found = inside(root, path)
+        return found if found.is_file() else None
     except (OSError, ValueError):
         return None
 

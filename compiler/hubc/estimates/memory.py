@@ -47,15 +47,6 @@ class MemoryEstimate:
             return "does not fit"
         return "fits" if self.high_bytes <= device_bytes else "may not fit"
 
-    def lines(self, device: str | None = None, device_gib: float | None = None) -> list[str]:
-        """Return the estimate for people; with a device, whether it fits there."""
-        parts = ", ".join(f"{name} {gib(size)}" for name, size in self.parts.items() if size >= GIB / 20)
-        span = f"{gib(self.likely_bytes)} GiB likely ({gib(self.low_bytes)} to {gib(self.high_bytes)})"
-        line = f"memory {self.what}: {span}: {parts}"
-        if device_gib is not None:
-            line += f"; {self.verdict(int(device_gib * GIB))} {device or 'the device'} ({device_gib:g} GiB)"
-        return [line, *([f"most is needed {self.moment}"] if self.moment else []), *self.notes]
-
     def as_data(self) -> dict[str, Any]:
         """Return the estimate as plain data, in bytes."""
         return {

@@ -23,16 +23,6 @@ class StepEstimate:
     device: Device | None = None
     reasons: Sequence[str] = ()
 
-    def lines(self) -> list[str]:
-        """Return the estimates for people."""
-        found: list[str] = []
-        if self.memory:
-            device = self.device
-            found += self.memory.lines(device.name, device.memory_gib) if device else self.memory.lines()
-        found += [f"to fit: {line}" for line in self.advice]
-        found += self.work.lines() if self.work else []
-        return [*found, *(f"no estimate, because {reason}" for reason in self.reasons)]
-
     def as_data(self) -> dict[str, Any]:
         """Return the estimates as plain data, units in the names."""
         return {

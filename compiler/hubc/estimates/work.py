@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hubc.estimates.model_shape import ModelShape
     from hubc.estimates.training import Training
 
@@ -64,18 +62,6 @@ class WorkEstimate:
     """Time limit times number of devices."""
     most_cost: float | None = None
     reasons: tuple[str, ...] = ()
-
-    def lines(self) -> list[str]:
-        """Return the estimate for people."""
-        found = [f"tokens: {_span(self.tokens, _count)}" if self.tokens else "tokens: unknown"]
-        if self.device_hours:
-            found.append(f"device-hours: {_span(self.device_hours, _hours)}")
-        if self.cost:
-            found.append(f"cost: {_span(self.cost, _money)} {self.currency}")
-        if self.most_device_hours:
-            most = f" and {_money(self.most_cost)} {self.currency}" if self.most_cost is not None else ""
-            found.append(f"at most, by the time limit: {_hours(self.most_device_hours)} device-hours{most}")
-        return [*found, *(f"no estimate, because {reason}" for reason in self.reasons)]
 
     def as_data(self) -> dict[str, Any]:
         """Return the estimate as plain data, units in the names."""
@@ -161,23 +147,3 @@ def estimate_work(
         most_cost=most * price if most and price is not None else None,
         reasons=tuple(reasons),
     )
-
-
-def _span(span: Span, show: Callable[[float], str]) -> str:
-    likely, low, high = show(span.likely), show(span.low), show(span.high)
-    return likely if low == high else f"{likely} likely ({low} to {high})"
-
-
-def _count(value: float) -> str:
-    for size, unit in ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")):
-        if value >= size:
-            return f"{value / size:.1f}{unit}"
-    return f"{value:,.0f}"
-
-
-def _hours(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-
-
-def _money(value: float) -> str:
-    return f"{value:,.2f}"

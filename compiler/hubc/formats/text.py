@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubc.colours import Colour, paint
 from hubc.printable import printable
+from hubc.rules import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +23,22 @@ MAX_CHARACTERS = 100
 BEFORE = 40
 """Characters of a long line that are shown before the fault."""
 TAB = "    "
+WAITING = "checks over the whole plan wait until these are mended\n"
+
+_STRUCTURE = {rule.id for group in ("Reading the file", "Its shape") for rule in GROUPS[group] if not rule.silenceable}
+"""Rules that leave no spec to plan when they are broken."""
 
 _COLOURS: dict[Severity, Colour] = {"error": "red", "warning": "yellow"}
 
 
 def as_text(diagnostics: Sequence[Diagnostic], *, colour: bool = False) -> str:
-    """Return every diagnostic, up to MAX_SHOWN of them, and how many there are."""
+    """Return every diagnostic, up to MAX_SHOWN of them, how many there are, and whether there may be more."""
     parts = [_diagnostic(found, colour) for found in diagnostics[:MAX_SHOWN]]
     if len(diagnostics) > MAX_SHOWN:
         parts.append(f"and {len(diagnostics) - MAX_SHOWN} more; all of them: hubc validate --format json\n")
-    return "\n".join([*parts, summary(diagnostics) + "\n"]) if diagnostics else ""
+    waits = any(found.rule in _STRUCTURE for found in diagnostics)
+    last = f"{summary(diagnostics)}\n{WAITING if waits else ''}"
+    return "\n".join([*parts, last]) if diagnostics else ""
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:

@@ -93,9 +93,10 @@ def _dataset(value: External, told: dict[str, Any]) -> Span | None:
     if text is None:
         return None
     is_csv = told["file_format"] == "csv" or told["location"].endswith(".csv")
-    rows = sum(1 for _ in csv.reader(StringIO(text))) - 1 if is_csv else sum(map(bool, map(str.strip, text.splitlines())))
+    lines = [line for line in text.splitlines() if line.strip()]
+    num_rows = len(list(csv.reader(StringIO(text, newline="")))) - 1 if is_csv else len(lines)
     size = told["sampling_size"]
-    share = size if isinstance(size, float) else size / max(rows, 1)
+    share = size if isinstance(size, float) else size / max(num_rows, 1)
     return tokens_of_text(len(text)) * share
 
 

@@ -1,10 +1,11 @@
-"""The difference of two plans as text."""
+"""The difference of two plans as text: what was edited, and what that means for each step."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubc.plan_views.phrases import change_lines, runs_because
+from hubc.plan_views.edits import edits
+from hubc.plan_views.phrases import change_lines, counted, runs_because
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,22 +15,34 @@ if TYPE_CHECKING:
     from hubc.reuse import Decision
 
 SYMBOLS = {"added": "+", "removed": "-", "changed": "~"}
+MAX_EDITS = 30
+"""Of more edits than these, the rows of the steps tell the rest."""
 
 
 def difference_lines(found: Difference, plan: Plan, decisions: Mapping[str, Decision]) -> list[str]:
-    """Return what differs from a revision, and which steps run because of it."""
+    """Return what was edited since a revision, and which steps run because of it."""
     name = f"{found.revision} ({found.commit[:12]})"
     if found.digest is None:
         return [f"Compared with {name}: all steps are new", f"  {found.missing}"]
     if found.digest == plan.digest:
         return [f"Compared with {name}: the same plan"]
-    lines = [f"Compared with {name}: plan {found.digest[:12]} -> {plan.digest[:12]}"]
+    told = edits(found, plan)
+    more = [f"and {len(told) - MAX_EDITS} more"] if len(told) > MAX_EDITS else []
+    lines = [f"  {line}" for line in (*told[:MAX_EDITS], *more, runs_because(found, decisions))]
+    return [f"Compared with {name}: {counted(len(told), 'edit')}", *lines]
+
+
+def step_lines(found: Difference, plan: Plan) -> list[str]:
+    """Return what differs from a revision, step by step; nothing where there is no other plan to compare with."""
+    if found.digest is None or found.digest == plan.digest:
+        return []
+    lines = [f"Differences from {found.revision}, step by step: plan {found.digest[:12]} -> {plan.digest[:12]}"]
     lines += [f"  {line}" for line in change_lines(found.changes, "", {})]
     for step in found.steps:
         if step.status != "unchanged":
             lines += _step_lines(step, plan)
     same = [step.step for step in found.steps if step.status == "unchanged"]
-    return [*lines, f"  Unchanged: {', '.join(same) or 'no step'}.", f"  {runs_because(found, decisions)}"]
+    return [*lines, f"  Unchanged: {', '.join(same) or 'no step'}."]
 
 
 def _step_lines(step: StepDifference, plan: Plan) -> list[str]:

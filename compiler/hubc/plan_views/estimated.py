@@ -77,13 +77,20 @@ def _told(plan: Plan, step: Step) -> Training:
     told: dict[str, Any] = {**step.parameters, **step.parameters["parallelism"]}
     devices = step.resources.nodes * step.resources.processes_per_node
     told["devices"], told["on_accelerator"] = devices, step.resources.accelerators > 0
-    told["gradient_accumulation_steps"] = max(1, told["effective_batch_size"] // (told["micro_batch_size"] * devices))
+    share = max(1, told["effective_batch_size"] // devices)
+    told["micro_batch_size"] = micro = _micro_batch_size(share, told["micro_batch_size"])
+    told["gradient_accumulation_steps"] = share // micro
     told["longest_sample_tokens"] = amounts.longest_sample(plan, step)
     if told.get("is_pretraining"):
         told["max_seq_len"] = told["block_size"]
     known: dict[str, Any] = {field.name: told[field.name] for field in fields(Training) if field.name in told}
     known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
     return Training(**known)
+
+
+def _micro_batch_size(share: int, most: int) -> int:
+    """Return the samples that a process takes at once: its share of a batch in equal parts, as the trainer does."""
+    return next(size for size in range(min(share, most), 0, -1) if share % size == 0)
 
 
 def _device(step: Step, platform: Platform) -> Device | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hubc.plan_views.difference_text import difference_lines
+from hubc.plan_views.difference_text import difference_lines, step_lines
+from hubc.plan_views.estimate_text import headline
 from hubc.plan_views.mermaid import graph
-from hubc.plan_views.phrases import action, change_lines, resources_text, summary, what_happens
-from hubc.plan_views.text import total_lines, variant_lines
+from hubc.plan_views.phrases import action, change_lines, counted, resources_text, summary, what_happens
+from hubc.plan_views.text import total_lines, warning_lines
+from hubc.plan_views.variants import variant_lines, variant_text
 from hubc.printable import printable
 
 if TYPE_CHECKING:
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
     from hubc.plan_views.shown import Shown
 
 MAX_CHARACTERS = 60_000
-"""A comment on GitHub holds 65,536. The bounds below keep within it, since there are at most five blocks."""
+"""A comment on GitHub holds 65,536. The bounds below keep within it, since there are at most six blocks."""
 _GRAPH_CHARACTERS = 9_000
 _TABLE_CHARACTERS = 14_000
 _BLOCK_CHARACTERS = 6_000
+_EDITS_CHARACTERS = 3_000
 _NAMES_CHARACTERS = 2_000
 _MAX_TICKS = 40
 _HAPPENS = {"run": "run", "again": "run again", "reuse": "reuse", "open": "run, unless done"}
@@ -33,24 +36,22 @@ _HAPPENS = {"run": "run", "again": "run again", "reuse": "reuse", "open": "run, 
 def plan_markdown(shown: Shown) -> str:
     """Return the plan as Markdown of at most MAX_CHARACTERS characters."""
     plan = shown.plan
-    drawn = graph(plan, shown.decisions)
-    parts = [
-        f"### Plan {code(plan.digest[:12])}: {code(plan.pipeline)} on {code(plan.platform)}",
-        drawn if len(drawn) <= _GRAPH_CHARACTERS else f"The graph of {len(plan.steps)} steps is too large to draw.",
-        _table(shown),
-        _summary(shown),
-    ]
+    parts = [f"### Plan {code(plan.digest[:12])}: {code(plan.pipeline)} on {code(plan.platform)}"]
+    if warnings := warning_lines(plan):
+        parts.append(block(warnings))
+    if shown.against:
+        parts.append(block(difference_lines(shown.against, plan, shown.decisions), _EDITS_CHARACTERS))
+    if variants := variant_lines(plan):
+        parts.append(_details("Variants", variants))
+    drawn = graph(plan, shown.decisions, shown.against)
+    parts.append(drawn if len(drawn) <= _GRAPH_CHARACTERS else f"The graph of {len(plan.steps)} steps is too large to draw.")
+    parts += [_table(shown), _summary(shown)]
     if together := total_lines(shown):
         parts.append(block(together))
     if why := [line for step in plan.steps for line in _why(shown, step)]:
         parts.append(_details("Why steps run again", why))
-    if variants := variant_lines(plan):
-        parts.append(_details("Variants", variants))
-    if shown.against:
-        parts.append(_details("Differences", difference_lines(shown.against, plan, shown.decisions)))
-    if plan.warnings:
-        lines = [line for found in plan.warnings for line in (str(found), f"    help: {found.help}")]
-        parts.append(f"**Warnings: {len(plan.warnings)}**\n\n{block(lines)}")
+    if differing := step_lines(shown.against, plan) if shown.against else []:
+        parts.append(_details("Differences, step by step", differing))
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,14 +64,14 @@ def code(text: str) -> str:
     return f"{ticks}{space}{shown}{space}{ticks}".replace("|", "\\|")
 
 
-def block(lines: Sequence[str]) -> str:
+def block(lines: Sequence[str], most: int = _BLOCK_CHARACTERS) -> str:
     """Return lines as a code block of bounded length that none of them can end; what is left out is counted."""
     shown: list[str] = []
     length = 0
     for line in (re.sub(f"`{{{_MAX_TICKS},}}", f"{'`' * _MAX_TICKS}…", printable(line)) for line in lines):
         length += len(line) + 1
-        if length > _BLOCK_CHARACTERS:
-            shown.append(f"… and {len(lines) - len(shown)} more lines; all of them: hubc plan")
+        if length > most:
+            shown.append(f"… and {counted(len(lines) - len(shown), 'more line')}; all of them: hubc plan")
             break
         shown.append(line)
     fence = "`" * max(3, 1 + _longest_ticks(shown))
@@ -94,7 +95,7 @@ def _table(shown: Shown) -> str:
         length += len(row) + 1
         if length > _TABLE_CHARACTERS:
             left = [step.id for step in shown.plan.steps[number:]]
-            return "\n".join([*lines, "", f"{len(left)} more steps are left out: {_names(left)}"])
+            return "\n".join([*lines, "", f"{counted(len(left), 'more step')} left out: {_names(left)}"])
         lines.append(row)
     return "\n".join(lines)
 
@@ -102,8 +103,10 @@ def _table(shown: Shown) -> str:
 def _row(shown: Shown, step: Step) -> str:
     decision, estimate = shown.decisions.get(step.id), shown.estimates.get(step.id)
     why = what_happens(decision).partition(": ")[2]
-    cells = [code(step.id), _HAPPENS[action(decision)], code(why) if why else "", code(resources_text(step.resources)),
-             "<br>".join(map(code, estimate.lines())) if estimate else ""]  # fmt: skip
+    variant = variant_text(shown.plan, step)
+    name = f"{code(step.id)}<br>{code(variant)}" if variant else code(step.id)
+    cells = [name, _HAPPENS[action(decision)], code(why) if why else "", code(resources_text(step.resources)),
+             code(said) if estimate and (said := headline(estimate)) else ""]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
@@ -114,7 +117,7 @@ def _names(names: Sequence[str]) -> str:
     for name in names:
         length += len(code(name)) + 2
         if length > _NAMES_CHARACTERS:
-            return f"{', '.join(shown)} and {len(names) - len(shown)} others"
+            return f"{', '.join(shown)} and {len(names) - len(shown)} more"
         shown.append(code(name))
     return ", ".join(shown)
 

@@ -66,7 +66,22 @@ def runs_because(found: Difference, decisions: Mapping[str, Decision]) -> str:
 
 
 def _named(steps: Sequence[str]) -> str:
-    return f"{len(steps)} steps" if len(steps) > MAX_NAMED else ", ".join(steps) or "nothing"
+    return counted(len(steps), "step") if len(steps) > MAX_NAMED else ", ".join(steps) or "nothing"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words: `1 step`, `2 steps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def change_text(change: Change) -> str:
+    """Return a change on one line: what changed, from what to what."""
+    if change.what == "document":
+        name, _, document = change.field.partition("/")
+        return f"{'leaf' if name == 'taxonomy' else name} '{document}' {change.how}"
+    name = f"input {change.field}" if change.what == "input" else change.field
+    before, after = pair(change.before, change.after)
+    return f"{name} {before} -> {'(removed)' if change.how == 'removed' else after}"
 
 
 def change_lines(changes: Iterable[Change], kind: str, decisions: Mapping[str, Decision]) -> list[str]:

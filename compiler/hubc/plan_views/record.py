@@ -163,18 +163,24 @@ class WarningRecord(Record):
 
 
 class TotalsRecord(Record):
-    """What the steps that will run are expected to take together; null where it is not known of all of them."""
+    """What the steps that will run are expected to take together: sums of what is known; null where nothing is."""
 
     steps: tuple[str, ...]
     """The steps that are counted: those that will run and use accelerators."""
     device_hours: tuple[float, float, float] | None
     """Hours of one accelerator: low, likely and high."""
+    unknown_device_hours: int
+    """Number of `steps` whose hours are not known, and missing in the sum."""
     cost: tuple[float, float, float] | None
     """Cost: low, likely and high."""
+    unknown_cost: int
+    """Number of `steps` whose cost is not known, and missing in the sum."""
     most_device_hours: float | None
     """Hours of one accelerator that the time limits allow."""
     most_cost: float | None
     """Cost of these hours."""
+    unknown_most_cost: int
+    """Number of `steps` whose accelerator has no price, and which are missing in this cost."""
     currency: str
     """Currency of the costs, by its ISO 4217 code."""
 

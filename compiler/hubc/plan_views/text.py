@@ -4,37 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubc.plan_views.phrases import action, change_lines, columns, input_summary, resources_text, summary, what_happens
+from hubc.plan_views.difference_text import difference_lines, step_lines
+from hubc.plan_views.estimate_text import estimate_lines
+from hubc.plan_views.highlights import highlights
+from hubc.plan_views.phrases import (
+    action,
+    change_lines,
+    columns,
+    counted,
+    input_summary,
+    resources_text,
+    summary,
+    what_happens,
+)
+from hubc.plan_views.symbols import SYMBOLS, coloured, legend
 from hubc.plan_views.totals import totals
-from hubc.plan_views.values import short
+from hubc.plan_views.variants import variant_lines, variant_text
 from hubc.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from hubc.plan import Plan, Step
     from hubc.plan_views.shown import Shown
-    from hubc.reuse import Decision
 
-SYMBOLS = {"run": "+", "again": "~", "reuse": "=", "open": "?"}
+NOT_RENDERED = "; not yet: this version's manifest"
+"""Said of what the specification has and a rendered manifest has not."""
+
+_WIDTH = 100
 
 
-def plan_text(shown: Shown) -> str:
+def plan_text(shown: Shown, *, colour: bool = False) -> str:
     """Return the plan for people."""
     plan, decisions = shown.plan, shown.decisions
-    lines = [f"{plan.pipeline} on {plan.platform}: {len(plan.steps)} steps, plan {plan.digest[:12]}", ""]
-    for step in plan.steps:
-        estimate = shown.estimates.get(step.id)
-        lines += [*_step_lines(step, decisions, estimate.lines() if estimate else []), ""]
-    lines += _paragraph(total_lines(shown))
-    lines += _paragraph(variant_lines(plan)) + _paragraph(_about(plan))
+    lines = [f"{plan.pipeline} on {plan.platform}: {counted(len(plan.steps), 'step')}, plan {plan.digest[:12]}", ""]
     if shown.against:
-        from hubc.plan_views.difference_text import difference_lines
-
         lines += _paragraph(difference_lines(shown.against, plan, decisions))
-    lines += _paragraph([line for warning in plan.warnings for line in (str(warning), f"    help: {warning.help}")])
+    lines += _paragraph(variant_lines(plan))
+    for step in plan.steps:
+        lines += _paragraph(_step_lines(shown, step))
+    lines += _paragraph(total_lines(shown)) + _paragraph(_about(plan, is_rendered=not decisions))
+    if shown.against:
+        lines += _paragraph(step_lines(shown.against, plan))
+    lines += _paragraph(warning_lines(plan))
+    lines += [legend(action(decisions.get(step.id)) for step in plan.steps), "", summary(plan, decisions)]
     # Whatever the plan holds, each line stays one line and steers no terminal.
-    return "\n".join(map(printable, [*lines, summary(plan, decisions)]))
+    safe = map(printable, lines)
+    return "\n".join(map(coloured, safe) if colour else safe)
+
+
+def warning_lines(plan: Plan) -> list[str]:
+    """Return what to look at, with its place and remedy; none without warnings."""
+    lines = [f"  {line}" for found in plan.warnings for line in (str(found), f"    help: {found.help}")]
+    return [f"{counted(len(plan.warnings), 'warning')}:", *lines] if lines else []
 
 
 def total_lines(shown: Shown) -> list[str]:
@@ -43,41 +65,51 @@ def total_lines(shown: Shown) -> list[str]:
     return ["Together, the steps that will run take", *(f"  {line}" for line in found.lines())] if found else []
 
 
-def variant_lines(plan: Plan) -> list[str]:
-    """Return the variants of a matrix as a table, one row for each; none without a matrix."""
-    if not plan.variants:
-        return []
-    fields = list(dict.fromkeys(field for values in plan.variants.values() for field in values))
-    rows = [("variant", *fields)]
-    rows += [(name, *(short(values.get(field)) for field in fields)) for name, values in plan.variants.items()]
-    together = f", at most {plan.max_parallel} of their steps at once" if plan.max_parallel else ""
-    return [f"{len(plan.variants)} variants{together}", *(f"  {line}" for line in columns(rows))]
-
-
-def _about(plan: Plan) -> list[str]:
-    """Return when the plan runs again, and who is told."""
+def _about(plan: Plan, *, is_rendered: bool) -> list[str]:
+    """Return when the plan runs again, and who is told; a manifest has neither yet."""
     lines = []
     if plan.schedule:
-        lines.append(f"Runs again: {plan.schedule.cron} ({plan.schedule.timezone}), overlap: {plan.schedule.overlap}")
-    lines += [f"Told of {', '.join(item.events)}: {item.url}" for item in plan.notify]
-    return lines
+        lacks = f"{NOT_RENDERED} is one run" if is_rendered else ""
+        when = f"{plan.schedule.cron} ({plan.schedule.timezone}), overlap: {plan.schedule.overlap}"
+        lines.append(f"Runs again: {when}{lacks}")
+    lacks = f"{NOT_RENDERED} tells nobody" if is_rendered else ""
+    return lines + [f"Told of {', '.join(item.events)}: {item.url}{lacks}" for item in plan.notify]
 
 
 def _paragraph(lines: list[str]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _step_lines(step: Step, decisions: Mapping[str, Decision], estimate: list[str]) -> list[str]:
-    decision = decisions.get(step.id)
-    head = f"  {SYMBOLS[action(decision)]} {step.id} ({step.kind}, key {step.key[:12]})"
-    lines = [head, f"      {what_happens(decision)}"]
+def _step_lines(shown: Shown, step: Step) -> list[str]:
+    decision, estimate = shown.decisions.get(step.id), shown.estimates.get(step.id)
+    lines = [f"  {SYMBOLS[action(decision)]} {step.id} ({step.kind}, key {step.key[:12]})"]
+    if variant := variant_text(shown.plan, step):
+        lines.append(f"      {variant}")
+    lines.append(f"      {what_happens(decision)}")
     if decision and decision.summary:
         lines.append(f"      {decision.summary}")
     if decision:
-        lines += [f"        {line}" for line in change_lines(decision.changes, step.kind, decisions)]
-    rows = [(f"input {name}", input_summary(value)) for name, value in step.inputs.items()]
+        lines += [f"        {line}" for line in change_lines(decision.changes, step.kind, shown.decisions)]
+    rows = _rows("settings", _wrapped(highlights(step)))
+    rows += [(f"input {name}", input_summary(value)) for name, value in step.inputs.items()]
     rows.append(("resources", resources_text(step.resources)))
     if step.secrets:
         rows.append(("secrets", ", ".join(f"{secret.secret}/{secret.key}" for secret in step.secrets)))
-    rows += [("" if index else "estimate", line) for index, line in enumerate(estimate)]
+    rows += _rows("estimate", estimate_lines(estimate) if estimate else [])
     return [*lines, *(f"      {line}" for line in columns(rows))]
+
+
+def _wrapped(parts: Sequence[str]) -> list[str]:
+    """Return a list in words as lines of at most _WIDTH characters, as far as no part of it is longer."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 3 <= _WIDTH:
+            lines[-1] += f", {part}"
+        else:
+            lines = [*lines[:-1], *(f"{line}," for line in lines[-1:]), part]
+    return lines
+
+
+def _rows(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return lines as rows, the first of which has a name."""
+    return [("" if index else name, line) for index, line in enumerate(lines)]

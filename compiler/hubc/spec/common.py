@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hub_steps.parameters import Declared, RepositoryPath
+from hub_steps.parameters.declared import Declared, YamlPath
 
 API_VERSION = "hubc/v1"
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
@@ -24,7 +24,7 @@ class Spec(Declared):
 
     apiVersion: Literal["hubc/v1"]
     """Version of the specification language."""
-    extends: RepositoryPath | None = None
+    extends: YamlPath | None = None
     """Another spec file of the same kind, by its path in the repository; its values count where this file is silent."""
     partial: bool = False
     """Whether the file is only there to be extended: keys may be missing, and it cannot be planned."""

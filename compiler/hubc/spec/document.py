@@ -5,6 +5,7 @@ What words the faults is imported when there is one: most files have none, and s
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -72,6 +73,10 @@ def validate(source: Source, model: type[M], extra: list[Diagnostic]) -> M:
     return spec
 
 
+MAX_EMPTY = 200
+"""Keys without a value that are reported; nobody leaves more by hand."""
+
+
 def _checked(source: Source, model: type[M], *, is_partial: bool) -> tuple[M | None, list[Diagnostic]]:
     """Return the data as `model`, if they are, and what is wrong with them; of a partial spec, not what is missing."""
     spec: M | None = None
@@ -84,7 +89,7 @@ def _checked(source: Source, model: type[M], *, is_partial: bool) -> tuple[M | N
         errors = [detail for detail in error.errors(include_url=False) if not (is_partial and is_incomplete(detail))]
         found = diagnostics(source, model, errors)
     reported = {(item.file, item.line, item.column) for item in found}
-    empty = [_empty(source, location) for location in _nulls(source.data, ())]
+    empty = [_empty(source, location) for location in islice(_nulls(source.data, ()), MAX_EMPTY)]
     found.extend(item for item in empty if (item.file, item.line, item.column) not in reported)
     return spec, found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core.core_schema import ErrorType
@@ -9,9 +10,10 @@ from pydantic_core.core_schema import ErrorType
 from hub_steps.locations import UnpinnedError
 from hubc.credentials import mask
 from hubc.diagnostics import Diagnostic, did_you_mean, nearest
-from hubc.spec.fields import Place, below, locate
+from hubc.spec.fields import Place, locate
+from hubc.spec.remedies import choice_help, describe, key_help, rule_help, type_help
 from hubc.spec.unions import merged
-from hubc.spec.words import allowed, choice_words, default_of, form, type_words, written
+from hubc.spec.words import allowed, choice_words, form, type_words, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 
 PIN = "pin it: '@' and the 40 digits of a commit on a model hub, '@' and the version of a distribution"
 MAX_SHOWN = 60
-MAX_HOMES = 3
-"""Sections that the remedy for a misplaced key names; a key that more of them have says little."""
+MAX_FAULTS = 200
+"""Faults of one file that are put into words: looking for near misses takes about a millisecond each."""
 
+_SHORT_COMMIT = re.compile(r"'([0-9a-f]{7,39})' is a branch or tag")
 _BUILT_IN = frozenset(get_args(ErrorType))
 _TYPE_ERRORS = frozenset(
     f"{name}_type" for name in ("bool", "dict", "float", "int", "list", "model", "model_attributes", "string", "tuple")
@@ -35,7 +38,15 @@ _LIMITS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", 
 
 
 def diagnostics(source: Source, model: type[BaseModel], errors: Sequence[ErrorDetails]) -> list[Diagnostic]:
-    """Return a diagnostic for each fault that pydantic found; several errors of one value are one fault."""
+    """Return a diagnostic for each fault that pydantic found; several errors of one value are one fault.
+
+    Of more than MAX_FAULTS errors, which nobody makes by hand, the last diagnostic says how many there are besides.
+    """
+    if len(errors) > MAX_FAULTS:
+        place = locate(model, errors[MAX_FAULTS]["loc"]).location
+        more = source.diagnostic(place, "invalid-value", f"{len(errors) - MAX_FAULTS} more faults follow, from here on",
+                                 "mend those before it first")  # fmt: skip
+        return [*diagnostics(source, model, errors[:MAX_FAULTS]), more]
     placed = [(locate(model, detail["loc"]), detail) for detail in errors if not _is_said_elsewhere(detail)]
     faults = merged(placed, _TYPE_ERRORS)
     misspelt = dict(_misspelt(faults))
@@ -60,9 +71,12 @@ def is_incomplete(detail: ErrorDetails) -> bool:
 def _is_said_elsewhere(detail: ErrorDetails) -> bool:
     """Tell whether other diagnostics say it better.
 
-    `empty-value` speaks of every null; and pydantic calls a list too short when some of its items have faults.
+    `empty-value` speaks of every null, which may be all that a rule of the section misses. And pydantic calls a list too
+    short when some of its items have faults.
     """
     value = detail["input"]
+    if detail["type"] not in _BUILT_IN and isinstance(value, dict) and None in value.values():
+        return True
     if detail["type"] == "union_tag_invalid":
         return value[detail["ctx"]["discriminator"].strip("'")] is None
     if value is None and detail["type"] != "extra_forbidden":
@@ -91,7 +105,7 @@ def _diagnostic(
         return source.diagnostic(location[:-1], "invalid-value", message, describe(place), key=True)
     match detail["type"]:
         case "extra_forbidden":
-            remedy = _key_help(place, model, misspelt.get(location))
+            remedy = key_help(place, model, misspelt.get(location))
             return source.diagnostic(location, "unknown-key", f"unknown key {show(location[-1])}", remedy, key=True)
         case "missing":
             return source.diagnostic(location, "missing-key", f"the key '{name}' is missing", describe(place))
@@ -99,15 +113,17 @@ def _diagnostic(
             return _tag(source, place, detail)
         case kind if kind in _TYPE_ERRORS or kind == "no_alternative":
             message = f"'{name}' must be {_expected(place, detail)}, not {show(detail['input'])}"
-            return source.diagnostic(location, "wrong-type", message, _type_help(place, detail))
+            return source.diagnostic(location, "wrong-type", message, type_help(place, detail))
         case "value_error" if isinstance(error := detail["ctx"]["error"], UnpinnedError):
-            return source.diagnostic(location, "unpinned-revision", str(error), PIN)
+            short = _SHORT_COMMIT.match(str(error))
+            message = f"'{short[1]}' is a short commit, which can come to mean another" if short else str(error)
+            return source.diagnostic(location, "unpinned-revision", message, "write all 40 digits" if short else PIN)
         case "value_error":
             return source.diagnostic(location, "invalid-value", str(detail["ctx"]["error"]), describe(place))
         case kind if kind not in _BUILT_IN:
             return _rule_of_a_model(source, model, place, detail)
         case _:
-            return source.diagnostic(location, "invalid-value", _refused(place, detail), _choice_help(place, detail))
+            return source.diagnostic(location, "invalid-value", _refused(place, detail), choice_help(place, detail))
 
 
 def _tag(source: Source, place: Place, detail: ErrorDetails) -> Diagnostic:
@@ -124,24 +140,13 @@ def _tag(source: Source, place: Place, detail: ErrorDetails) -> Diagnostic:
     return source.diagnostic(place.location, "missing-key", message, describe(place))
 
 
-def _key_help(place: Place, model: type[BaseModel], meant: Location | None) -> str:
-    """Return the remedy for an unknown key: the key that was meant, the section that has it, or all that may stand there."""
-    name = str(place.location[-1])
-    if meant:
-        return f"did you mean '{meant[-1]}'?"
-    homes = sorted({".".join(path[:-1]) for path, _ in below(model) if path[-1] == name})
-    if nearest(name, place.siblings) or not 0 < len(homes) <= MAX_HOMES:
-        return did_you_mean(name, place.siblings)
-    return f"'{name}' belongs to {' or '.join(homes)}; here: {', '.join(sorted(place.siblings))}"
-
-
 def _rule_of_a_model(source: Source, model: type[BaseModel], place: Place, detail: ErrorDetails) -> Diagnostic:
     """Return the diagnostic of a validator's own error; its context may name a `section` below, and a `help`."""
     context = detail.get("ctx", {})
-    location, remedy = place.location, f"see 'hubc explain {field_path(model, place.location)}'"
-    if "section" in context:
-        location, remedy = (*location, context["section"]), f"add what is missing, or remove '{context['section']}'"
-    return source.diagnostic(location, "invalid-value", detail["msg"], context.get("help", remedy), key=True)
+    section = context.get("section") or {"backend": "backend"}.get(detail["type"])
+    location = (*place.location, section) if section else place.location
+    remedy = context.get("help") or rule_help(model, detail["type"], place.location, section)
+    return source.diagnostic(location, "invalid-value", detail["msg"], remedy, key=True)
 
 
 def _expected(place: Place, detail: ErrorDetails) -> str:
@@ -169,41 +174,6 @@ def _refused(place: Place, detail: ErrorDetails) -> str:
             return f"'{name}' has {len(value)} items: at most {context['max_length']} are allowed"
         case _:
             return f"'{name}' is {show(value)}: it must be {type_words(place.shape)}"
-
-
-def _choice_help(place: Place, detail: ErrorDetails) -> str:
-    words = allowed(place.shape)
-    near = nearest(str(detail["input"]), words) if words else None
-    return f"did you mean '{near}'?" if near else describe(place)
-
-
-def _type_help(place: Place, detail: ErrorDetails) -> str:
-    kind, value = detail["type"], detail["input"]
-    if kind == "string_type" and isinstance(value, int | float):
-        return "quote it, so that it is read as text"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and value.isdecimal():
-        return "remove the quotes, so that it is read as a number"
-    return describe(place)
-
-
-def describe(place: Place) -> str:
-    """Return what a field means, its default and an example."""
-    if not place.meaning or place.owner is None:
-        return "see 'hubc explain'"
-    model, name = place.owner
-    field = model.model_fields[name]
-    parts = [f"'{name}' means: {place.meaning}"]
-    if (default := default_of(field)) is not None and len(default) <= MAX_SHOWN:
-        parts.append(f"Default: {default}.")
-    if place.shape.examples:
-        parts.append(f"Example: {written(place.shape.examples[0])}")
-    return " ".join(parts)
-
-
-def field_path(model: type[BaseModel], location: Location) -> str:
-    """Return how `hubc explain` calls what stands at a location."""
-    kind = {"Pipeline": (), "Platform": ("platform",), "GenerationFile": ("generation",)}.get(model.__name__, ("leaf",))
-    return ".".join([*kind, *(part for part in location if isinstance(part, str))])
 
 
 def name_of(location: Location) -> str:

@@ -12,6 +12,7 @@ from hubc.spec.pipeline import NEEDS, WORK
 Schema: TypeAlias = dict[str, Any]
 
 _NO_DOTS = r"(?!(?:.*/)?\.\.(?:/|$))"
+_NOT_PRIVATE = r"(?!(?:.*/)?\.(?:[gG][iI][tT]|[hH][uU][bB][cC])(?:/|$))"
 _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9._]*[A-Za-z0-9])?"
 _COMMIT = "[0-9a-f]{40}"
 _FILE = rf"^file:///{_NO_DOTS}"
@@ -78,14 +79,14 @@ def _training() -> list[Schema]:
 
 
 RULES: dict[str, list[Schema]] = {
-    "declared._inside": _patterns(rf"^(?!/){_NO_DOTS}[^\\]*$"),
+    "declared._inside": _patterns(rf"^(?!/){_NO_DOTS}{_NOT_PRIVATE}[^\\]*$"),
     "locations._check": _patterns(
         rf"^hf://{_NAME}/{_NAME}@{_COMMIT}(?:/{_NO_DOTS}[^#?]+)?$",
         _PYPI + "(?:#sha256=[0-9a-f]{64})?$",
         _FILE + "[^#?]*$",
     ),
     "locations._check_data": _patterns(
-        rf"^(?!/){_NO_DOTS}[^\\:]+$",
+        rf"^(?!/){_NO_DOTS}{_NOT_PRIVATE}[^\\:]+$",
         rf"^hf://datasets/{_NAME}/{_NAME}@{_COMMIT}/{_NO_DOTS}.+$",
         rf"^(?:{'|'.join(REMOTE_FILES)})://[^/?#@]+/+(?!/){_NO_DOTS}[^?#]+$",
         _PYPI + "(?:#sha256=[0-9a-f]{64})?$",

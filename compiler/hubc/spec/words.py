@@ -65,7 +65,8 @@ def type_words(shape: Shape) -> str:
         return ", or ".join(dict.fromkeys(type_words(arm) for arm in shape.arms))
     origin = get_origin(shape.type)
     if origin is Literal:
-        return choice_words(allowed(shape))
+        only = get_args(shape.type)[0]
+        return choice_words(allowed(shape)) if isinstance(only, str) or len(allowed(shape)) > 1 else written(only)
     if shape.model or origin is dict:
         return "a mapping"
     if origin in (tuple, list):

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Count = Annotated[int, Field(ge=1)]
-NumTokens = Annotated[int, Field(ge=16)]
+from hub_steps.locations import is_private
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+NumTokens = Annotated[int, Field(ge=16, le=2**24)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -16,6 +18,8 @@ HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s?#]*)?$", examp
 def _inside(path: str) -> str:
     if path.startswith("/") or "\\" in path or ".." in path.split("/"):
         raise ValueError("the path must lie inside the repository and be relative to its top")
+    if is_private(path):
+        raise ValueError("the path leads to what git or hubc keep for themselves")
     return path
 
 
@@ -31,6 +35,7 @@ def _plain(value: Any) -> Any:
 
 
 RepositoryPath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
+YamlPath = Annotated[str, Field(pattern=r"^[^/\\].*\.ya?ml$", max_length=500), AfterValidator(_inside)]
 
 
 class Declared(BaseModel):

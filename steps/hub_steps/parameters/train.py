@@ -89,7 +89,7 @@ class TrainParameters(Declared):
     effective_batch_size: Count = 8
     """Samples in one optimizer step, over all processes and accumulation steps; the last of an epoch may have fewer, and
     with several processes it is filled up with samples from the start of the epoch so that each has as many."""
-    micro_batch_size: Count = 4
+    micro_batch_size: Annotated[int, Field(ge=1, le=100_000)] = 4
     """Most samples that one process takes through the model at once."""
     max_tokens_per_gpu: NumTokens | None = None
     """Most tokens that one process takes through the model at once; lowers `micro_batch_size` where samples are long."""
