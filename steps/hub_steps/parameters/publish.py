@@ -49,11 +49,11 @@ class PublishParameters(Declared):
 
     location: Annotated[str, Field(min_length=1, examples=["published/my-model", "s3://models/my-model"])] | None = None
     """Folder or object store: a path below the platform's publishing root, `file:///absolute/folder` or
-    `s3://bucket/path`. With a matrix, each variant is published to a folder of its name in it."""
+    `s3://bucket/path`, which this version cannot publish to yet. With a matrix, each variant is published to a folder of its name in it."""
     huggingface: HuggingFace | None = None
-    """The Hugging Face Hub."""
+    """The Hugging Face Hub; this version checks it and cannot publish there yet."""
     github: GitHub | None = None
-    """GitHub: who is told, and the change log."""
+    """GitHub: who is told, and the change log; this version checks it and tells nobody yet."""
     title: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Heading of the model card; left out, the pipeline's name."""
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][-0-9A-Za-z._+]*$", max_length=50, examples=["1.0.0"])] | None = None

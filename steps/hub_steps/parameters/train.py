@@ -206,7 +206,7 @@ def _conflicts(chosen: TrainParameters) -> Iterator[tuple[bool, str, LiteralStri
     yield (
         bool(chosen.save_steps and chosen.save_samples),
         "save_samples",
-        "'save_steps' and 'save_samples' exclude each other",
+        "give 'save_steps' or 'save_samples', not both",
     )
     yield chosen.use_loftq and chosen.algorithm != "qlora_sft", "use_loftq", "'use_loftq' needs 'algorithm: qlora_sft'"
     yield (
@@ -217,7 +217,7 @@ def _conflicts(chosen: TrainParameters) -> Iterator[tuple[bool, str, LiteralStri
     yield (
         chosen.is_pretraining and chosen.algorithm == "dpo",
         "is_pretraining",
-        "'is_pretraining' is not for 'algorithm: dpo'",
+        "'algorithm: dpo' reads no documents",
     )
     yield (
         chosen.algorithm in ("osft", "qlora_sft") and spread.strategy != "ddp", "parallelism",
