@@ -231,7 +231,7 @@ def test_damaged_training_is_found(story: Story) -> None:
         assert "Training loss" not in project.good("report")
     finally:
         weights.write_bytes(content)
-    assert "unchanged since" in project.good("plan", "specs/small.yaml")
+    assert "= train (train" in project.good("plan", "specs/small.yaml")
 
 
 def test_damaged_publication_is_published_again(story: Story) -> None:

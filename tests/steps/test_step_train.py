@@ -105,7 +105,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, 
         "no-model": start("train", train_request(folder / "c", folder / "nowhere", sample)),
         "no-config": start("train", train_request(folder / "d", folder, sample)),
         "no-data": start("train", train_request(folder / "e", model, folder / "nowhere")),
-        "diverged": start("train", train_request(folder / "f", model, sample, lora_alpha=10**42)),
+        "diverged": start("train", train_request(folder / "f", model, sample, weight_decay=1e38, learning_rate=10.0)),
     }
     return {case: finish(process) for case, process in running.items()}
 
