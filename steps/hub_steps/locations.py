@@ -60,10 +60,7 @@ class ModelLocation:
         found = pattern.fullmatch(parts.netloc + parts.path) if pattern else None
         if found is None or parts.query:
             raise ValueError(f"'{text}' is not a model location; write {FORMS}")
-        if not found["revision"]:
-            raise UnpinnedError(f"'{text}' names no revision, so its content may change between two runs")
-        if parts.scheme == "hf" and not _COMMIT.fullmatch(found["revision"]):
-            raise UnpinnedError(f"'{found['revision']}' is a branch or tag, so its content may change between two runs")
+        _demand_pin(text, found["revision"], is_commit=parts.scheme == "hf")
         if parts.scheme == "pypi" and not found["path"]:
             raise ValueError(f"'{text}' names no file inside the distribution")
         path = _plain_path(found["path"] or "")
@@ -74,6 +71,14 @@ class ModelLocation:
             return f"file://{self.path}"
         path = f"/{self.path}" if self.path else ""
         return f"{self.scheme}://{self.name}@{self.revision}{path}" + (f"#sha256={self.sha256}" if self.sha256 else "")
+
+
+def _demand_pin(text: str, revision: str | None, *, is_commit: bool) -> None:
+    """Raise UnpinnedError unless a location names a revision, which on a model hub is a commit."""
+    if not revision:
+        raise UnpinnedError(f"'{text}' names no revision, so its content may change between two runs")
+    if is_commit and not _COMMIT.fullmatch(revision):
+        raise UnpinnedError(f"'{revision}' is a branch or tag, so its content may change between two runs")
 
 
 def _plain_path(path: str) -> str:
@@ -128,10 +133,7 @@ class DataLocation:
         found = _HF_DATA.fullmatch(rest) if scheme == "hf" else None
         if found is None or not found["path"]:
             raise ValueError(f"'{text}' is not a data location; write {DATA_FORMS}")
-        if not found["revision"]:
-            raise UnpinnedError(f"'{text}' names no revision, so its content may change between two runs")
-        if not _COMMIT.fullmatch(found["revision"]):
-            raise UnpinnedError(f"'{found['revision']}' is a branch or tag, so its content may change between two runs")
+        _demand_pin(text, found["revision"], is_commit=True)
         return cls("hf", found["name"], found["revision"], _plain_path(found["path"]))
 
 
