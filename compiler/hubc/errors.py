@@ -40,3 +40,9 @@ class UnreachableError(HubcError):
     """A backend, a service or the machine's own storage could not be used."""
 
     exit_code = 4
+
+
+class WaitTimeoutError(HubcError):
+    """A run did not end in the time that somebody was ready to wait."""
+
+    exit_code = 4

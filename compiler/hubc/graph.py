@@ -300,13 +300,15 @@ def resources_of(wanted: Wanted, platform: Platform) -> Resources:
     """Return what a step gets on a platform."""
     defaults, kinds = platform.spec.defaults, platform.spec.accelerators
     only = next(iter(kinds)) if len(kinds) == 1 else None
+    name = (wanted.accelerator or only) if wanted.accelerators else None
     return Resources(
         nodes=wanted.nodes if isinstance(wanted, TrainResources) else 1,
         cpus=wanted.cpus or defaults.cpus,
         memory_gib=wanted.memory_gib or defaults.memory_gib,
         accelerators=wanted.accelerators,
-        accelerator=(wanted.accelerator or only) if wanted.accelerators else None,
+        accelerator=name,
         timeout_minutes=wanted.timeout_minutes or defaults.timeout_minutes,
+        is_emulated=name in kinds and kinds[name].resource is None,
     )
 
 

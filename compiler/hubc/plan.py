@@ -48,6 +48,13 @@ class Resources:
     accelerators: int
     accelerator: str | None
     timeout_minutes: int
+    is_emulated: bool = False
+    """Whether the CPU stands in for the accelerators."""
+
+    @property
+    def devices(self) -> int:
+        """Accelerators on each node that are really there."""
+        return 0 if self.is_emulated else self.accelerators
 
     @property
     def processes_per_node(self) -> int:
@@ -141,6 +148,10 @@ class Plan:
     def output(self, root: str, step: Step) -> str:
         """Return the URI of a step's outputs below a storage root."""
         return f"{root}/{self.pipeline}/{step.id}/{step.key}"
+
+    def run_record(self, root: str, run: str) -> str:
+        """Return the URI of the folder in the storage that keeps the requests, logs and failures of a run on a cluster."""
+        return f"{root}/{self.pipeline}/.runs/{run}"
 
     def request(self, step: Step, run: str, root: str, publish_root: str, model_cache: str | None) -> Request:
         """Return what a step is told when its outputs lie below the storage root `root`, a URI."""

@@ -12,6 +12,19 @@ ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 DONE: frozenset[str] = frozenset({"succeeded", "reused"})
 
 
+class PodRun(Record):
+    """One pod of a step on a cluster."""
+
+    name: str
+    node: int = 0
+    """Rank of the node in a training on several nodes."""
+    phase: str
+    """As Kubernetes says: Pending, Running, Succeeded, Failed or Unknown."""
+    restarts: int = 0
+    reason: str = ""
+    """Why it waits or failed, on one line."""
+
+
 class StepRun(Record):
     """One step of a run."""
 
@@ -29,6 +42,7 @@ class StepRun(Record):
     reused_from: str | None = None
     """The run that made what is reused."""
     progress: str = ""
+    pods: tuple[PodRun, ...] = ()
 
 
 class Run(Record):
@@ -44,8 +58,10 @@ class Run(Record):
     reason: str = ""
     created_at: float
     finished_at: float | None = None
-    pid: int
-    """The process that drives the run."""
+    pid: int | None = None
+    """The process on this machine that drives the run."""
+    url: str = ""
+    """Where a browser shows the run."""
     steps: tuple[StepRun, ...]
 
     def step(self, id: str) -> StepRun:

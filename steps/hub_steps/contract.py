@@ -35,6 +35,10 @@ RESULT_FILE = "result.json"
 """The completion marker: written last, so a folder that has it is whole."""
 DEVICE = "HUBC_DEVICE"
 """Environment variable: `cpu` when the plan gives the step no accelerator, whatever the machine has."""
+RUN = "HUBC_RUN"
+"""Environment variable: the run that the step belongs to, where the request could not know its name."""
+SERVED = "HUBC_SERVED_{role}"
+"""Environment variable: base URL of the server beside the step that serves its TEACHER or JUDGE."""
 STOP_ON_EOF = "HUBC_STOP_ON_EOF"
 """Environment variable: the step stops when its standard input ends, because whoever started it is gone."""
 
@@ -110,6 +114,9 @@ class Request(Record):
     """URI below which relative publishing locations lie."""
     model_cache: str | None = None
     """Folder for fetched and converted models; left out, the user's cache folder."""
+    record: str | None = None
+    """URI of the folder that gets the log of each node (`<step>.<node>.log`) and why the step failed
+    (`<step>.failure.json`); left out, whoever started the step keeps them."""
     identity: Identity
 
 

@@ -7,33 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from hub_steps.parameters import Declared
 from hub_steps.parameters.declared import Count, NotNegative, Positive
+from hubc.spec.cluster import Argo, DnsLabel
 from hubc.spec.common import Spec
-
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-Image = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9][-a-z0-9._:/]*@sha256:[0-9a-f]{64}$", examples=["registry.example.com/hubc/train@sha256:..."]),
-]
-
-
-class Images(Declared):
-    """The step images, each pinned by digest."""
-
-    generate: Image
-    """Image with hubc's `generate` extra."""
-    train: Image
-    """Image with hubc's `train` extra."""
-    evaluate: Image
-    """Image with hubc's `evaluate` extra."""
-    publish: Image
-    """Image with hubc's `publish` extra."""
-
-
-class Storage(Declared):
-    """The volume that holds outputs, published folders and the model cache."""
-
-    claim: DnsLabel
-    """Persistent volume claim, `ReadWriteMany` when steps run on several nodes."""
 
 
 class Toleration(Declared):
@@ -50,8 +25,10 @@ class Toleration(Declared):
 class Accelerator(Declared):
     """A kind of accelerator that the platform has."""
 
-    resource: Annotated[str, Field(min_length=1, examples=["nvidia.com/gpu"])]
-    """Name of the extended resource."""
+    resource: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9._]*$",
+                                   examples=["nvidia.com/gpu"])] | None = None  # fmt: skip
+    """Name of the extended resource; left out, there is none of this kind here, and the CPU stands in for it, to try
+    pipelines without the hardware."""
     memory_gib: Positive | None = None
     """Memory of one, in GiB; the plan says whether a training fits."""
     tflops: Positive | None = None
@@ -93,25 +70,6 @@ class Local(Declared):
 
     parallel_steps: Count | None = None
     """Steps that may run at once; left out, one for every two cores."""
-
-
-class Argo(Declared):
-    """A cluster with Argo Workflows and JobSet."""
-
-    controller_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
-    """Version of the Argo Workflows controller."""
-    namespace: DnsLabel
-    """Namespace that runs live in."""
-    service_account: DnsLabel
-    """Service account of the step pods; it needs no rights."""
-    executor_service_account: DnsLabel
-    """Service account of Argo's executor: it reports results and manages JobSets."""
-    images: Images
-    """The step images."""
-    storage: Storage
-    """Where outputs go."""
-    queue: DnsLabel | None = None
-    """Kueue queue that training waits in."""
 
 
 class PlatformBody(Declared):

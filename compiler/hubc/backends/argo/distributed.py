@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hubc.plan import Plan, Step
-    from hubc.spec.platform import Accelerator, Argo
+    from hubc.spec.cluster import Argo
+    from hubc.spec.platform import Accelerator
 
 SUCCESS = "status.terminalState == Completed"
 FAILURE = "status.terminalState == Failed"

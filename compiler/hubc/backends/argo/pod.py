@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from hub_steps.contract import Request
     from hubc.plan import Plan, Step
-    from hubc.spec.platform import Accelerator, Argo
+    from hubc.spec.cluster import Argo
+    from hubc.spec.platform import Accelerator
 
 OUTPUTS = "file:///storage/outputs"
 PUBLISHED = "file:///storage/published"
@@ -102,7 +103,7 @@ _HOME = [variable("HOME", "/tmp"), variable("USER", "hubc"), variable("HF_HOME",
 def _device(step: Step) -> list[dict[str, Any]]:
     """Return how a step computes: libraries would otherwise take all cores of the node for theirs."""
     threads = variable("OMP_NUM_THREADS", max(1, step.resources.cpus // step.resources.processes_per_node))
-    return [threads] if step.resources.accelerators else [variable(DEVICE, "cpu"), threads]
+    return [threads] if step.resources.devices else [variable(DEVICE, "cpu"), threads]
 
 
 def _secrets(step: Step) -> list[dict[str, Any]]:
@@ -114,6 +115,7 @@ def _secrets(step: Step) -> list[dict[str, Any]]:
 
 def _resources(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
     amounts = {"cpu": str(step.resources.cpus), "memory": f"{step.resources.memory_gib}Gi"}
-    if step.resources.accelerator:
-        amounts[accelerators[step.resources.accelerator].resource] = str(step.resources.accelerators)
+    kind = accelerators[step.resources.accelerator] if step.resources.accelerator else None
+    if kind and kind.resource:
+        amounts[kind.resource] = str(step.resources.accelerators)
     return {"requests": amounts, "limits": dict(amounts)}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hubc.plan import Plan, Step
-    from hubc.spec.platform import Accelerator, Argo
+    from hubc.spec.cluster import Argo
+    from hubc.spec.platform import Accelerator
 
 REQUEST = "/hubc/request.json"
 RETRY = 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [75, 143]'

@@ -95,7 +95,8 @@ class LocalBackend:
         run = self.get(id)
         if run.state not in ENDED:
             with suppress(ProcessLookupError):
-                os.kill(run.pid, signal.SIGTERM)
+                if run.pid is not None:
+                    os.kill(run.pid, signal.SIGTERM)
             deadline = time.monotonic() + CANCEL_SECONDS
             while self.get(id).state not in ENDED:
                 if time.monotonic() > deadline:

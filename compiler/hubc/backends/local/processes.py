@@ -135,7 +135,7 @@ def _environment(step: Step, owner: str, threads: int) -> dict[str, str]:
     allowed = {secret.variable for secret in step.secrets}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HUBC_SECRET_") or name in allowed}
     # A process that must not use an accelerator does not even see one.
-    device = {} if step.resources.accelerators else {DEVICE: "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    device = {} if step.resources.devices else {DEVICE: "cpu", "CUDA_VISIBLE_DEVICES": ""}
     return (
         kept
         | device
