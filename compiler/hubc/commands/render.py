@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from hubc.errors import UsageError
-from hubc.repository import find_root
+from hubc.origin import Origin
+from hubc.repository import display_name, find_root
 from hubc.workspace import load_plan, load_platform
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ def run(options: Namespace) -> int:
     plan = load_plan(options.spec, platform)
     from hubc.backends.argo import render, warnings
 
-    text = render(plan, platform)
+    text = render(plan, platform, origin(options), options.form)
     sys.stderr.writelines(f"hubc: warning: {warning}\n" for warning in warnings(plan, platform))
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
     return 0
+
+
+def origin(options: Namespace) -> Origin:
+    """Return where the plan comes from, as the command line says."""
+    return Origin(display_name(options.spec), options.commit, options.pull_request, options.repository)
