@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from hubc.commands.plans import compiled
 from hubc.errors import UsageError
 from hubc.repository import find_root
-from hubc.workspace import load_plan, load_platform
+from hubc.workspace import load_platform
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,7 +19,7 @@ def run(options: Namespace) -> int:
     platform = load_platform(options.platform, find_root(options.spec.parent))
     if platform.spec.argo is None:
         raise UsageError(f"platform '{platform.metadata.name}' is not a cluster; use 'hubc run', or name another --platform")
-    plan = load_plan(options.spec, platform)
+    plan = compiled(options.spec, platform)
     from hubc.backends.argo import render, warnings
 
     text = render(plan, platform)
