@@ -69,7 +69,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         _structure("empty-taxonomy", "there is no leaf at the taxonomy's path"),
         _structure("unreadable-model", "a model on this machine cannot be looked at"),
         _structure("unreadable-data", "a data file on this machine cannot be looked at"),
-        _structure("unavailable", "something is asked for that this version cannot do"),
+        _warning("unavailable", "something is asked for that this version cannot do; it will not run", silenceable=False),
         _structure("dataset-format", "a data set is not what training learns, or nothing says how it is written"),
         _structure("reserved-variable", "a training script's environment sets a variable that hubc sets"),
         _structure("gate-metric", "a gate asks for what no suite can measure"),
@@ -96,6 +96,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         _judgement("quantization-on-cpu", "a quantized model is to be trained without an accelerator"),
         _judgement("flash-attention-on-cpu", "flash attention is asked for without an accelerator"),
         _structure("model-code", "the model's own code is to run, which the platform does not allow"),
+        _warning("emulated-accelerator", "the CPU stands in for an accelerator"),
         _warning("memory-too-small", "a training or evaluation most likely needs more memory than it has"),
     ),
     "Silencing": (
