@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from hubc.backends.argo import controller
 from hubc.backends.argo.controller import check_supported
 from hubc.backends.argo.names import check_names, job_name, workflow_name
-from hubc.backends.argo.serialize import check_manifest, to_yaml
+from hubc.backends.argo.serialize import check_braces, check_manifest, to_yaml
 from hubc.errors import UsageError
 from hubc.origin import Origin
 
@@ -46,6 +46,7 @@ def render(plan: Plan, platform: Platform, origin: Origin = NOWHERE, form: Form 
                          f"{argo.template_referencing}'); use --as workflowtemplate")  # fmt: skip
     check_supported(argo.controller_version)
     check_names(plan)
+    check_braces(platform)
     # Here, because importing Hera is slow and changes how PyYAML writes strings.
     from hubc.backends.argo.budgets import check_templates
     from hubc.backends.argo.forms import documents

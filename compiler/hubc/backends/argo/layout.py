@@ -32,7 +32,8 @@ def layout(argo: Argo) -> Layout:
     """Return the layout of a platform's storage."""
     storage = argo.storage
     top = f"file://{STORAGE}" if storage.claim else str(storage.location)
-    volumes, mounts = [], []
+    volumes: list[dict[str, Any]] = []
+    mounts: list[dict[str, Any]] = []
     if storage.claim:
         volumes.append(_claim("storage", storage.claim))
         mounts.append({"name": "storage", "mountPath": STORAGE})

@@ -25,7 +25,7 @@ def labels(plan: Plan, origin: Origin) -> dict[str, str]:
     return {**plan_labels(plan), **{name: str(value) for name, value in known.items() if value is not None}}
 
 
-def annotations(plan: Plan, origin: Origin) -> dict[str, str]:
+def notes(plan: Plan, origin: Origin) -> dict[str, str]:
     """Return what people and hubc read of a Workflow."""
     steps = [
         {"id": s.id, "kind": s.kind, "key": s.key, "needs": list(s.needs), "nodes": s.resources.nodes} for s in plan.steps

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from hubc.backends.argo.names import too_large
 from hubc.errors import HubcError
+
+if TYPE_CHECKING:
+    from hubc.spec.platform import Platform
 
 MAX_MANIFEST_BYTES = 512 * 1024
 """The cluster stores 1 MiB with the status of all that ran, and never compresses the specification."""
@@ -39,13 +42,23 @@ def to_yaml(data: dict[str, Any]) -> str:
 def check_manifest(manifest: dict[str, Any], text: str) -> None:
     """Raise HubcError if Argo would evaluate a part of the manifest, or if it is too large to be stored."""
     if "{{" in OUR_TAG.sub("", text):
-        raise HubcError("template-braces: the manifest would hold '{{', which Argo evaluates; "
-                        "remove it from the names and labels in the platform")  # fmt: skip
+        raise braces("the manifest")
     # The API server gets JSON, in which a document of many lines takes more room than in YAML.
     size = max(len(text.encode()), len(json.dumps(manifest).encode()))
     if size > MAX_MANIFEST_BYTES:
         raise too_large("manifest-size", "the manifest", size, MAX_MANIFEST_BYTES, "bytes",
                         "take the taxonomy from git, sweep fewer values, or use several pipelines")  # fmt: skip
+
+
+def check_braces(platform: Platform) -> None:
+    """Raise HubcError if a text of the platform would be evaluated by Argo: they become labels, commands and variables."""
+    if "{{" in json.dumps(platform.as_data(), ensure_ascii=False):
+        raise braces("the platform")
+
+
+def braces(what: str) -> HubcError:
+    """Return the error for something that holds what Argo evaluates."""
+    return HubcError(f"template-braces: {what} holds '{{{{', which Argo evaluates; remove it from its names and labels")
 
 
 class _Dumper(yaml.SafeDumper):

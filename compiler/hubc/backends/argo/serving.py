@@ -9,6 +9,7 @@ from hub_steps.contract import SERVED
 from hub_steps.locations import ModelLocation
 from hubc.backends.argo.layout import CERTIFICATES, SCRATCH, layout
 from hubc.backends.argo.pod import CONTAINER_SECURITY, STEP, resources
+from hubc.backends.argo.serialize import braces
 from hubc.backends.argo.variables import WORKFLOW, common, variable
 from hubc.plan import External
 
@@ -63,6 +64,8 @@ def _sidecar(
     engine = _program(plan, argo, role, ["--port", port])
     if argo.serving.engine == "vllm":
         name = PurePosixPath(location.path or location.name).stem
+        if "{{" in name:
+            raise braces(f"the name of the {role}'s weights")
         engine |= {"command": ["vllm", "serve", f"{FETCHED}/{role}", "--host", "127.0.0.1", "--port", port,
                                "--served-model-name", name]}  # fmt: skip
     ask = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health', timeout=5)"

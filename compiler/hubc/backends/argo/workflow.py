@@ -9,7 +9,7 @@ from hera.workflows import Workflow, models
 from hubc.backends.argo.exit_handler import exit_templates
 from hubc.backends.argo.graph import dags
 from hubc.backends.argo.layout import layout
-from hubc.backends.argo.metadata import annotations, labels
+from hubc.backends.argo.metadata import labels, notes
 from hubc.backends.argo.names import ENTRYPOINT, EXIT, PREPARE, plan_labels, workflow_name
 from hubc.backends.argo.pod import own_container, pod_security
 from hubc.backends.argo.report import told
@@ -44,7 +44,7 @@ def build(plan: Plan, argo: Argo, accelerators: Mapping[str, Accelerator], origi
         name=workflow_name(plan),
         namespace=argo.namespace,
         labels=labels(plan, origin),
-        annotations=annotations(plan, origin),
+        annotations=notes(plan, origin),
         entrypoint=ENTRYPOINT,
         on_exit=EXIT if ends else None,
         templates=[_read(template) for template in templates],
