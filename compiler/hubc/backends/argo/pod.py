@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.layout import CERTIFICATES, layout
-from hubc.backends.argo.variables import WORKFLOW, common, network, of_step
+from hubc.backends.argo.tags import Tag, Tagged, tagged
+from hubc.backends.argo.variables import common, network, of_step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hubc.plan import Plan, Step
     from hubc.spec.cluster import Argo
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 MASTER_PORT = 29500
 GRACE_SECONDS = 120
 """Time between SIGTERM and the end of a training pod; torchrun gives its processes 30 s of it to write a checkpoint."""
-STEP = "{{inputs.parameters.step}}"
 CONTAINER_SECURITY: dict[str, Any] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -38,12 +38,11 @@ def pod_security(argo: Argo) -> dict[str, Any]:
 def step_container(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
     """Return the container of a step; which one of several alike it is, its template's parameter `step` says."""
     where = layout(argo)
-    request = f"{plan.run_record(where.outputs, WORKFLOW)}/{STEP}.request.json"
     memory = [{"name": "shared-memory", "mountPath": "/dev/shm"}] if step.kind == "train" else []  # noqa: S108
     told = [*common(argo, CERTIFICATES), *where.variables, *of_step(step, argo)]
     return {
         "image": step.image,
-        "command": ["python", "-m", "hub_steps", step.kind, "--request", request],
+        "command": ["python", "-m", "hub_steps", step.kind, "--request", request_uri(plan, argo)],
         "env": [*told, *(network(argo) if step.kind == "train" else [])],
         "resources": resources(step, accelerators),
         "securityContext": CONTAINER_SECURITY,
@@ -51,13 +50,18 @@ def step_container(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str
     }
 
 
-def own_container(argo: Argo, command: list[str], variables: list[dict[str, Any]]) -> dict[str, Any]:
+def request_uri(plan: Plan, argo: Argo) -> Tagged:
+    """Return where a step's request lies once the run's first pod has handed them out."""
+    return tagged(plan.run_record(layout(argo).outputs, ""), Tag.RUN, "/", Tag.STEP, ".request.json")
+
+
+def own_container(argo: Argo, command: Sequence[str | Tag], variables: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a container of a program that serves the run itself: small, with the publish image."""
     where = layout(argo)
     amounts = {"cpu": "500m", "memory": "512Mi"}
     return {
         "image": argo.images.publish,
-        "command": command,
+        "command": list(command),
         "env": [*common(argo, CERTIFICATES), *where.variables, *variables],
         "resources": {"requests": amounts, "limits": dict(amounts)},
         "securityContext": CONTAINER_SECURITY,

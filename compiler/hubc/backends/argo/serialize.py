@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 MAX_MANIFEST_BYTES = 512 * 1024
 """The cluster stores 1 MiB with the status of all that ran, and never compresses the specification."""
+_NAME = "[-A-Za-z0-9]+"
 OUR_TAG = re.compile(
-    r"\{\{(workflow\.(name|status)|inputs\.parameters\.[-A-Za-z0-9]+|tasks\.prepare\.outputs\.parameters\.[-A-Za-z0-9]+)\}\}"
+    r"\{\{(workflow\.(name|status)"
+    rf"|inputs\.parameters\.{_NAME}|tasks\.prepare\.outputs\.parameters\.{_NAME}"
+    rf"|steps\.{_NAME}\.(status|outputs\.parameters\.lost))\}}\}}"
 )
 """What Argo may put in: names that hubc made and checked, and its own words."""
 _STRING = "tag:yaml.org,2002:str"

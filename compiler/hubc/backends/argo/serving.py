@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hub_steps.contract import SERVED
 from hub_steps.locations import ModelLocation
 from hubc.backends.argo.layout import CERTIFICATES, SCRATCH, layout
-from hubc.backends.argo.pod import CONTAINER_SECURITY, STEP, resources
+from hubc.backends.argo.pod import CONTAINER_SECURITY, request_uri, resources
 from hubc.backends.argo.serialize import braces
-from hubc.backends.argo.variables import WORKFLOW, common, variable
+from hubc.backends.argo.variables import common, variable
 from hubc.plan import External
 
 if TYPE_CHECKING:
@@ -81,9 +81,8 @@ def _sidecar(
 
 def _program(plan: Plan, argo: Argo, role: str, arguments: list[str]) -> dict[str, Any]:
     where = layout(argo)
-    request = f"{plan.run_record(where.outputs, WORKFLOW)}/{STEP}.request.json"
     return {
-        "command": ["python", "-m", "hub_steps.serve", "--request", request, "--role", role, *arguments],
+        "command": ["python", "-m", "hub_steps.serve", "--request", request_uri(plan, argo), "--role", role, *arguments],
         "env": [*common(argo, CERTIFICATES), *where.variables],
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": list(where.mounts),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.launchers import TrainingPod, launch
 from hubc.backends.argo.names import RESERVED, is_distributed, plan_labels
-from hubc.backends.argo.pod import GRACE_SECONDS, MASTER_PORT, STEP, placement, pod_security, step_container, volumes
+from hubc.backends.argo.pod import GRACE_SECONDS, MASTER_PORT, placement, pod_security, step_container, volumes
 from hubc.backends.argo.retry import retry_strategy
 from hubc.backends.argo.serving import addresses, fetching, sidecars
-from hubc.backends.argo.variables import WORKFLOW, topology
+from hubc.backends.argo.tags import Tag, to_text
+from hubc.backends.argo.variables import topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def _name(ids: list[str], taken: set[str]) -> str:
 def _templates(name: str, plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator]) -> list[Template]:
     if is_distributed(step):
         return launch(name, _training_pod(plan, step, argo, accelerators), argo, retry=retry_strategy(step.retries))
-    return [_container(name, plan, step, argo, accelerators)]
+    return [to_text(_container(name, plan, step, argo, accelerators))]
 
 
 def _container(name: str, plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator]) -> Template:
@@ -67,7 +68,7 @@ def _container(name: str, plan: Plan, step: Step, argo: Argo, accelerators: Mapp
     found: Template = {
         "name": name,
         "inputs": {"parameters": [{"name": "step"}]},
-        "metadata": {"labels": {"hubc.dev/step": STEP}},
+        "metadata": {"labels": {"hubc.dev/step": Tag.STEP}},
         "container": container,
         "volumes": volumes(step, argo),
         **placement(step, accelerators),
@@ -100,7 +101,7 @@ def _training_pod(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str,
             **pulled,
         },
         # With Argo's own label, `argo logs` finds the pods.
-        labels={**plan_labels(plan), "hubc.dev/step": STEP, "workflows.argoproj.io/workflow": WORKFLOW},
+        labels={**plan_labels(plan), "hubc.dev/step": Tag.STEP, "workflows.argoproj.io/workflow": Tag.RUN},
         nodes=step.resources.nodes,
         processes_per_node=step.resources.processes_per_node,
         timeout_seconds=step.resources.timeout_minutes * 60,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import DEVICE, RUN
+from hubc.backends.argo.tags import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,13 +14,12 @@ if TYPE_CHECKING:
     from hubc.plan import Step
     from hubc.spec.cluster import Argo
 
-WORKFLOW = "{{workflow.name}}"
 TERMINATION_LOG = "/dev/termination-log"
 
 
-def variable(name: str, value: str | int) -> dict[str, Any]:
+def variable(name: str, value: str | int | Tag) -> dict[str, Any]:
     """Return a variable."""
-    return {"name": name, "value": str(value)}
+    return {"name": name, "value": value if isinstance(value, Tag) else str(value)}
 
 
 def from_secret(name: str, secret: str, key: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def common(argo: Argo, certificates: str) -> list[dict[str, Any]]:
         variable("HOME", "/tmp"),  # noqa: S108
         variable("USER", "hubc"),
         variable("HF_HOME", "/tmp/huggingface"),  # noqa: S108
-        variable(RUN, WORKFLOW),
+        variable(RUN, Tag.RUN),
         variable("HUBC_TERMINATION_LOG", TERMINATION_LOG),
         *_outside(argo, certificates),
     ]

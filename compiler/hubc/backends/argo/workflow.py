@@ -16,6 +16,7 @@ from hubc.backends.argo.report import told
 from hubc.backends.argo.requests import requests_document
 from hubc.backends.argo.retry import retry_strategy
 from hubc.backends.argo.shapes import shapes
+from hubc.backends.argo.tags import to_text
 from hubc.errors import HubcError
 
 if TYPE_CHECKING:
@@ -73,14 +74,17 @@ def _prepare(plan: Plan, argo: Argo) -> dict[str, Any]:
     """Return the template of a run's first pod: it hands out the requests, and says which steps are done already."""
     command = ["python", "-m", "hub_steps.prepare", "--plan", PLAN_FILE, "--todo", TODO]
     document = {"name": "plan", "path": PLAN_FILE, "raw": {"data": requests_document(plan, argo)}}
-    return {
-        "name": PREPARE,
-        "inputs": {"artifacts": [document]},
-        "outputs": {"parameters": [{"name": s.id, "valueFrom": {"path": f"{TODO}/{s.id}"}} for s in plan.steps]},
-        "container": own_container(argo, command, []),
-        "volumes": list(layout(argo).volumes),
-        "retryStrategy": retry_strategy(2),
-    }
+    found: dict[str, Any] = to_text(
+        {
+            "name": PREPARE,
+            "inputs": {"artifacts": [document]},
+            "outputs": {"parameters": [{"name": s.id, "valueFrom": {"path": f"{TODO}/{s.id}"}} for s in plan.steps]},
+            "container": own_container(argo, command, []),
+            "volumes": list(layout(argo).volumes),
+            "retryStrategy": retry_strategy(2),
+        }
+    )
+    return found
 
 
 def _read(template: dict[str, Any]) -> models.Template:

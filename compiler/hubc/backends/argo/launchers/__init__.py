@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from hubc.backends.argo.launchers import job, jobset, pytorchjob, templates, trainjob
+from hubc.backends.argo.launchers import job, jobset, pytorchjob, trainjob
 from hubc.backends.argo.launchers.kinds import JOB, JOB_SET, PYTORCH_JOB, SERVICE, TRAIN_JOB, Kind
 from hubc.backends.argo.launchers.pod_template import TrainingPod
-from hubc.backends.argo.launchers.tags import Tag, Tagged, tagged, to_manifest, to_text
 
 if TYPE_CHECKING:
     from hubc.spec.cluster import Argo
 
-__all__ = ["Tag", "Tagged", "TrainingPod", "delete", "launch", "objects", "tagged", "to_manifest", "to_text"]
+__all__ = ["TrainingPod", "launch", "objects"]
 
 
 def launch(name: str, pod: TrainingPod, argo: Argo, *, retry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -36,19 +35,6 @@ def launch(name: str, pod: TrainingPod, argo: Argo, *, retry: dict[str, Any]) ->
             return job.launch(name, pod, argo, retry)
         case other:
             assert_never(other)
-
-
-def delete(name: str, argo: Argo) -> list[dict[str, Any]]:
-    """Return the templates that delete what a training leaves behind; the first, `name`, takes the parameter `job`."""
-    kinds = _kinds(argo)
-    if len(kinds) == 1:
-        return [templates.delete(name, kinds[0], argo)]
-    names = {kind: f"{name}-{kind.kind.lower()}" for kind in kinds}
-    group = [templates.step(kind.kind.lower(), names[kind]) for kind in kinds]
-    return [
-        templates.steps(name, [group], ("job",)),
-        *(templates.delete(names[kind], kind, argo) for kind in kinds),
-    ]
 
 
 def objects(argo: Argo) -> tuple[tuple[str, str, str], ...]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hubc.backends.argo.launchers.kinds import JOB, SERVICE
 from hubc.backends.argo.launchers.pod_template import PORT, indexed_job
 from hubc.backends.argo.launchers.restarts import again, restarting
-from hubc.backends.argo.launchers.tags import Tag, tagged
 from hubc.backends.argo.launchers.templates import apply, manifest, step, wait
+from hubc.backends.argo.tags import Tag, tagged
 
 if TYPE_CHECKING:
     from hubc.backends.argo.launchers.pod_template import TrainingPod

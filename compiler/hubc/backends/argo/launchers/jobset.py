@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.launchers.kinds import JOB_SET
 from hubc.backends.argo.launchers.pod_template import indexed_job
-from hubc.backends.argo.launchers.tags import Tag, tagged
 from hubc.backends.argo.launchers.templates import apply, apply_and_wait, manifest, steps, wait
 from hubc.backends.argo.names import REPLICATED_JOB
+from hubc.backends.argo.tags import Tag, tagged
 
 if TYPE_CHECKING:
     from hubc.backends.argo.launchers.pod_template import TrainingPod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hubc.backends.argo.launchers.tags import Tag, Tagged
+from hubc.backends.argo.tags import Tag, Tagged
 
 CONTAINER = "node"
 PORT = "master"

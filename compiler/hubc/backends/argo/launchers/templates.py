@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.launchers.pod_template import labels
-from hubc.backends.argo.launchers.tags import Tag, to_manifest
+from hubc.backends.argo.tags import Tag, to_manifest
 
 if TYPE_CHECKING:
     from hubc.backends.argo.launchers.kinds import Kind
     from hubc.backends.argo.launchers.pod_template import TrainingPod
     from hubc.spec.cluster import Argo
 
-DELETE_RETRY = {"limit": 3, "retryPolicy": "Always", "backoff": {"duration": "10s", "factor": 2}}
 _INPUTS = ("step", "job")
 
 
@@ -61,12 +60,6 @@ def wait(name: str, kind: Kind, argo: Argo, retry: dict[str, Any]) -> dict[str, 
     """
     conditions = {"successCondition": kind.success, "failureCondition": kind.failure}
     return leaf(name, reference(kind, argo), retry, action="get", **conditions)
-
-
-def delete(name: str, kind: Kind, argo: Argo) -> dict[str, Any]:
-    """Return the template that deletes an object, if there is one."""
-    found = leaf(name, reference(kind, argo), DELETE_RETRY, action="delete", flags=["--ignore-not-found"])
-    return {**found, "inputs": _parameters(("job",))}
 
 
 def steps(name: str, groups: list[list[dict[str, Any]]], inputs: tuple[str, ...] = _INPUTS) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class Tag(Enum):
 
     JOB = "{{inputs.parameters.job}}"
     STEP = "{{inputs.parameters.step}}"
+    STATUS = "{{inputs.parameters.status}}"
     RUN = "{{workflow.name}}"
 
     def __str__(self) -> str:
