@@ -80,7 +80,7 @@ def document(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def pod(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the pods of the training on several nodes."""
-    (replicated,) = json.loads(template(manifest, "train")["resource"]["manifest"])["spec"]["replicatedJobs"]
+    (replicated,) = json.loads(template(manifest, "train-apply")["resource"]["manifest"])["spec"]["replicatedJobs"]
     found: dict[str, Any] = replicated["template"]["spec"]["template"]["spec"]
     return found
 
@@ -181,8 +181,8 @@ def test_workflow_level(plan: Plan, manifest: dict[str, Any]) -> None:
 
 def test_only_leaf_templates_retry_and_have_deadlines(manifest: dict[str, Any]) -> None:
     for found in manifest["spec"]["templates"]:
-        assert ("retryStrategy" in found) == ("dag" not in found)
-        assert not ("activeDeadlineSeconds" in found and "dag" in found)
+        assert ("retryStrategy" in found) == ("dag" not in found and "steps" not in found)
+        assert "activeDeadlineSeconds" not in found or "container" in found
     retry = template(manifest, "generate")["retryStrategy"]
     assert retry["expression"] == 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [75, 143]'
     assert (retry["limit"], retry["retryPolicy"]) == (2, "Always")

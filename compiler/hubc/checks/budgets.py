@@ -20,7 +20,8 @@ def budgets(view: View) -> Iterator[Finding]:
     """`step-id`, `request-size`, `templates`: what Kubernetes and Argo have no room for."""
     if view.platform is None or (argo := view.platform.spec.argo) is None:
         return
-    from hubc.backends.argo.budgets import MAX_REQUESTS_BYTES, MAX_TEMPLATES, num_templates
+    from hubc.backends.argo.budgets import MAX_REQUESTS_BYTES, num_templates
+    from hubc.backends.argo.names import MAX_TEMPLATES
     from hubc.backends.argo.requests import requests_document
 
     for step in view.plan.steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubc.backends.argo.graph import num_groups
-from hubc.backends.argo.names import too_large
+from hubc.backends.argo.names import MAX_TEMPLATES, too_large
 from hubc.backends.argo.shapes import shapes
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hubc.spec.cluster import Argo
     from hubc.spec.platform import Accelerator
 
-MAX_TEMPLATES = 200
 MAX_REQUESTS_BYTES = 400 * 1024
 """Argo keeps the document twice: in the specification, and in the status of the pod that reads it."""
 OWN_TEMPLATES = 8

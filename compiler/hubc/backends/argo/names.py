@@ -19,6 +19,7 @@ RESERVED = frozenset({ENTRYPOINT, PREPARE, REPORT, EXIT})
 REPLICATED_JOB = "node"
 
 MAX_LABEL = 63
+MAX_TEMPLATES = 200
 MAX_JOB_NAME = 47
 DIGEST_DIGITS = 10
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
