@@ -21,7 +21,9 @@ class Origin:
     repository: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError for what is no commit and no name of a repository."""
+        """Raise UsageError for what is no commit or name of a repository, and for a path that Argo would evaluate."""
+        if "{{" in self.spec:
+            raise UsageError(f"rename {self.spec}: Argo would evaluate the '{{{{' in its name")
         if self.commit is not None and not _COMMIT.fullmatch(self.commit):
             raise UsageError(f"'{self.commit}' is not a commit; give all 40 hexadecimal digits")
         if self.repository is not None and not _REPOSITORY.fullmatch(self.repository):

@@ -55,9 +55,10 @@ def with_argo(**changes: Any) -> Platform:
         (make_plan(make_step("s" * 64)), r"step-id: .* has 64 characters, the limit is 63; give "),
         (make_plan(make_step("evaluate.base")), r"step-id: 'evaluate\.base' cannot be the name"),
         (make_plan(make_step("pipeline")), r"step-id: 'pipeline' is the name of a template of hubc's own"),
-        (make_plan(make_step("Train", nodes=2)), r"job-name: .*not a DNS label"),
+        (make_plan(make_step("Train", nodes=2)), r"step-id: .*not a DNS label"),
         (make_plan(*(make_step(f"step-{n}", timeout=n + 1) for n in range(193))), r"templates: .* has 201 templates"),
-        (make_plan(make_step(documents={"leaf": "x" * 524_288})), r"manifest-size: .*limit is 524288; take"),
+        (make_plan(make_step(documents={"leaf": "x" * 409_600})), r"request-size: .*limit is 409600; take"),
+        (make_plan(*(make_step(f"step-{n}", timeout=n + 1) for n in range(190))), r"manifest-size: .*limit is 524288; take"),
     ],
 )  # fmt: skip
 def test_over_budget(plan: Plan, message: str) -> None:
@@ -70,9 +71,9 @@ def test_over_budget(plan: Plan, message: str) -> None:
     [
         make_plan(make_step(), pipeline="p" * 52),
         make_plan(make_step("s" * 63)),
-        make_plan(*(make_step(f"step-{n}", timeout=n + 1) for n in range(192))),
-        make_plan(*(make_step(f"step-{n}") for n in range(250))),
-        make_plan(make_step(documents={"leaf": "x" * 500_000})),
+        make_plan(*(make_step(f"step-{n}", timeout=n + 1) for n in range(150))),
+        make_plan(*(make_step(f"step-{n}") for n in range(200))),
+        make_plan(make_step(documents={"leaf": "x" * 400_000})),
     ],
 )
 def test_just_within_budget(plan: Plan) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hubc.backends.argo import render
 from hubc.backends.argo.serialize import to_json, to_yaml
-from hubc.errors import HubcError
+from hubc.errors import HubcError, UsageError
 from hubc.origin import Origin
 from hubc.plan import External, Plan, Resources, Step
 from hubc.source import parse_text
@@ -76,7 +76,7 @@ HARMLESS = tags(render(make_plan("", {}), PLATFORM))
 @given(description=hostile, leaf=documents)
 def test_hostile_texts_arrive_unchanged_and_unevaluated(description: str, leaf: dict[str, Any]) -> None:
     plan = make_plan(description, leaf)
-    text = render(plan, PLATFORM, Origin(spec=description))
+    text = render(plan, PLATFORM)
     manifest = yaml.safe_load(text)
     assert tags(text) == HARMLESS, "only hubc's own tags"
     assert parse_text(text, "manifest").data == manifest
@@ -127,6 +127,11 @@ def test_importing_hera_changes_nothing() -> None:
     import hera.workflows  # noqa: F401
 
     assert to_yaml({"text": "{{a}}\nb"}) == before
+
+
+def test_braces_in_the_name_of_a_spec_are_refused() -> None:
+    with pytest.raises(UsageError, match="Argo would evaluate"):
+        Origin(spec="specs/{{{workflow.name}}.yaml")
 
 
 def test_braces_in_a_platform_are_refused() -> None:

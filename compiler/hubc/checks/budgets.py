@@ -17,11 +17,10 @@ SHORTER = "give the phase, the suite or the pipeline a shorter name"
 
 
 def budgets(view: View) -> Iterator[Finding]:
-    """`step-id`, `request-size`, `templates`: what Kubernetes and Argo have no room for."""
+    """`step-id`, `request-size`: what Kubernetes and Argo have no room for."""
     if view.platform is None or (argo := view.platform.spec.argo) is None:
         return
-    from hubc.backends.argo.budgets import MAX_REQUESTS_BYTES, num_templates
-    from hubc.backends.argo.names import MAX_TEMPLATES
+    from hubc.backends.argo.budgets import MAX_REQUESTS_BYTES
     from hubc.backends.argo.requests import requests_document
 
     for step in view.plan.steps:
@@ -32,11 +31,6 @@ def budgets(view: View) -> Iterator[Finding]:
         yield Finding(place, "request-size", f"what the steps are told has {size} bytes, a Workflow takes "
                       f"{MAX_REQUESTS_BYTES}", "take the taxonomy from git ('taxonomy: {git: ...}'), or split the pipeline",
                       at_key=True)  # fmt: skip
-    templates = num_templates(view.plan, argo, view.platform.spec.accelerators)
-    if templates > MAX_TEMPLATES:
-        place = ("spec", "matrix") if view.spec.matrix else ("spec",)
-        yield Finding(place, "templates", f"the Workflow would have {templates} templates, Argo takes {MAX_TEMPLATES}",
-                      "sweep fewer values, or use several pipelines", at_key=True)  # fmt: skip
 
 
 def _step(view: View, step: Step) -> Iterator[Finding]:

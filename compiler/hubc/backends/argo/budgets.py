@@ -26,6 +26,14 @@ def num_templates(plan: Plan, argo: Argo, accelerators: Mapping[str, Accelerator
     return len(shapes(plan, argo, accelerators)[0]) + num_groups(plan) + OWN_TEMPLATES
 
 
+def check_requests(text: str) -> str:
+    """Return the document of a plan's requests; raises HubcError if Argo has no room for it."""
+    if len(text) > MAX_REQUESTS_BYTES:
+        raise too_large("request-size", "what the steps are told", len(text), MAX_REQUESTS_BYTES, "bytes",
+                        "take the taxonomy from git, or use several pipelines")  # fmt: skip
+    return text
+
+
 def check_templates(plan: Plan, argo: Argo, accelerators: Mapping[str, Accelerator]) -> None:
     """Raise HubcError if the Workflow of a plan would have more templates than Argo takes."""
     number = num_templates(plan, argo, accelerators)

@@ -35,7 +35,7 @@ def notes(plan: Plan, origin: Origin) -> dict[str, str]:
         "workflows.argoproj.io/description": _describe(plan),
         PLATFORM: plan.platform,
         PLAN_DIGEST: plan.digest,
-        SPEC: origin.spec.replace("{{", "{ {"),
+        SPEC: origin.spec,
         STEPS: to_json(steps),
     }
 

@@ -47,7 +47,7 @@ def job_name(plan: Plan, step: Step) -> str:
     room = min(MAX_JOB_NAME, MAX_LABEL - len(longest_pod)) - len(end)
     name = _shorten(f"{plan.pipeline}-{step.id}", room) + end
     if not _DNS_LABEL.fullmatch(name):
-        raise HubcError(f"job-name: '{name}' is not a DNS label; use lower-case letters, digits and hyphens")
+        raise HubcError(f"step-id: the training job '{name}' is not a DNS label; use lower-case letters, digits and hyphens")
     return name
 
 

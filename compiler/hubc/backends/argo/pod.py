@@ -80,7 +80,7 @@ def volumes(step: Step, argo: Argo) -> list[dict[str, Any]]:
 
 def placement(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
     """Return the node selector and tolerations of a step, where it has any."""
-    kind = accelerators[step.resources.accelerator] if step.resources.accelerator else None
+    kind = accelerators.get(step.resources.accelerator or "")
     found: dict[str, Any] = {}
     if kind and kind.node_selector:
         found["nodeSelector"] = dict(kind.node_selector)
@@ -95,7 +95,7 @@ def placement(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, 
 def resources(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
     """Return what a step's container gets on each node."""
     amounts = {"cpu": str(step.resources.cpus), "memory": f"{step.resources.memory_gib}Gi"}
-    kind = accelerators[step.resources.accelerator] if step.resources.accelerator else None
+    kind = accelerators.get(step.resources.accelerator or "")
     if kind and kind.resource:
         amounts[kind.resource] = str(step.resources.accelerators)
     return {"requests": amounts, "limits": dict(amounts)}

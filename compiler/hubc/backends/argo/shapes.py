@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hubc.spec.platform import Accelerator
 
 Template = dict[str, Any]
-NAME = "hubc-shape"
+NAME = "shape"
 """What a template is called until it is known which steps share it."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera.workflows import Workflow, models
 
+from hubc.backends.argo.budgets import check_requests
 from hubc.backends.argo.exit_handler import exit_templates
 from hubc.backends.argo.graph import dags
 from hubc.backends.argo.layout import layout
@@ -73,7 +74,7 @@ def build(plan: Plan, argo: Argo, accelerators: Mapping[str, Accelerator], origi
 def _prepare(plan: Plan, argo: Argo) -> dict[str, Any]:
     """Return the template of a run's first pod: it hands out the requests, and says which steps are done already."""
     command = ["python", "-m", "hub_steps.prepare", "--plan", PLAN_FILE, "--todo", TODO]
-    document = {"name": "plan", "path": PLAN_FILE, "raw": {"data": requests_document(plan, argo)}}
+    document = {"name": "plan", "path": PLAN_FILE, "raw": {"data": check_requests(requests_document(plan, argo))}}
     found: dict[str, Any] = to_text(
         {
             "name": PREPARE,
