@@ -177,7 +177,7 @@ def test_other_forms(number: int, path: str, value: Any, message: str) -> None:
 
 def test_what_is_no_manifest_is_found() -> None:
     for path in ("kind", "apiVersion", "metadata", "metadata/name", "spec", "spec/templates", "spec/templates/0"):
-        for odd in (None, 7, "odd", ["odd"], {"odd": 1}, [], {}):
+        for odd in (None, 7, "-odd", ["odd"], {"odd": 1}, [], {}):
             assert verify([broken(workflow(), path, odd)])
 
 
