@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from hub_steps.credentials import credential_in
 from hubc.backends.argo.verify.finding import items
 from hubc.backends.argo.verify.limits import MAX_VARIABLE_BYTES
 from hubc.backends.argo.verify.syntax import VARIABLE
 from hubc.backends.argo.verify.templates import repeated
-from hubc.credentials import credential_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
