@@ -31,9 +31,14 @@ class Finding:
 
 def finding(document: dict[str, Any], fault: Fault) -> Finding:
     """Return a document's fault as a finding."""
+    return Finding(str(document.get("kind")), str(name_of(document)), path_text(fault[0]), fault[1])
+
+
+def name_of(document: dict[str, Any]) -> str | None:
+    """Return a document's name, if it has one that is text."""
     metadata = document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    return Finding(str(document.get("kind")), str(name), path_text(fault[0]), fault[1])
+    return name if isinstance(name, str) else None
 
 
 def path_text(path: Path) -> str:

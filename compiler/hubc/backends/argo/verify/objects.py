@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hubc.backends.argo.verify.finding import items
+from hubc.backends.argo.verify.finding import items, name_of
 
 if TYPE_CHECKING:
     from hubc.backends.argo.verify.finding import Path
@@ -104,5 +104,4 @@ def flow(document: dict[str, Any]) -> Flow | None:
         return None
     if document.get("kind") == "CronWorkflow":
         return Flow(spec.get("workflowSpec") or {}, ("spec", "workflowSpec"), None)
-    name = (document.get("metadata") or {}).get("name")
-    return Flow(spec, ("spec",), name if document.get("kind") == "Workflow" else None)
+    return Flow(spec, ("spec",), name_of(document) if document.get("kind") == "Workflow" else None)

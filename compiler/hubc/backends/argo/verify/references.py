@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hubc.backends.argo.verify.finding import Finding, finding
+from hubc.backends.argo.verify.finding import Finding, finding, name_of
 from hubc.backends.argo.verify.objects import flow
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def reference_findings(documents: list[dict[str, Any]]) -> Iterator[Finding]:
     """Yield documents that replace each other, and references between them to what is not there."""
-    names = Counter((document.get("kind"), _name(document)) for document in documents)
+    names = Counter((str(document.get("kind")), name_of(document)) for document in documents)
     for document in documents:
-        if names[document.get("kind"), _name(document)] > 1:
+        if names[str(document.get("kind")), name_of(document)] > 1:
             yield finding(document, (("metadata", "name"), "two documents of one kind have this name"))
-    templates = {_name(each): each for each in documents if each.get("kind") == "WorkflowTemplate"}
+    templates = {name_of(each): each for each in documents if each.get("kind") == "WorkflowTemplate"}
     for document in documents:
         found = flow(document)
         if found and isinstance(found.data.get("workflowTemplateRef"), dict):
@@ -40,8 +40,3 @@ def _faults(found: Flow, templates: dict[Any, dict[str, Any]]) -> Iterator[Fault
         entry = found.data.get(key)
         if entry and meant and entry not in meant.by_name:
             yield (*found.path, key), f"the WorkflowTemplate has no template '{entry}'"
-
-
-def _name(document: dict[str, Any]) -> Any:
-    metadata = document.get("metadata")
-    return metadata.get("name") if isinstance(metadata, dict) else None

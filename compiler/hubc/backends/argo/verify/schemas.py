@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from hubc.backends.argo.verify.finding import walk
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -59,6 +61,7 @@ def schema_faults(document: dict[str, Any], *, whole: bool = True) -> Iterator[F
     if found is None:
         yield (), f"no kind '{kind}' of '{api_version}' is known"
         return
+    yield from ((path, "hubc writes no null") for path, value in walk(document) if value is None)
     try:
         found.model_validate_json(json.dumps(document), strict=True, extra="forbid", by_alias=True, by_name=False)
     except ValidationError as error:

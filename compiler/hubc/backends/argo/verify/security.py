@@ -31,6 +31,8 @@ def pod_faults(pod: Pod) -> Iterator[Fault]:
     """Yield what is wrong with a pod."""
     yield from _pod_security(pod)
     yield from pod_label_faults(*pod.labels)
+    if not pod.containers:
+        yield (*pod.path, "containers"), "a pod has at least one container"
     yield from repeated(pod.path, [container.get("name") for _, container in pod.containers])
     names = [volume["name"] for _, volume in pod.volumes]
     yield from repeated((*pod.path, "volumes"), names)

@@ -17,6 +17,7 @@ SUBDOMAIN = re.compile(rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*")
 QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 QUANTITY = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
+PORT = re.compile(r"[0-9]{1,5}|[a-z0-9][-a-z0-9]{0,14}")
 DURATION = re.compile(r"[0-9]+|([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
 SCHEDULE = re.compile(r"@(yearly|annually|monthly|weekly|daily|midnight|hourly)|([A-Za-z0-9*,/?-]+\s+){4}[A-Za-z0-9*,/?-]+")
 

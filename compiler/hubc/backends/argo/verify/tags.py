@@ -58,7 +58,7 @@ def _template_faults(flow: Flow, path: Path, template: Template, *, has_status: 
             yield (*path, *place), f"text that Argo does not understand holds no tags: {_shown(text)}"
             continue
         # What a DAG itself gives out is known when all of its tasks have ended.
-        seen = before[_task_at(template, place)] if place[:2] == ("dag", "tasks") else set(tasks)
+        seen = before.get(_task_at(template, place), set()) if place[:2] == ("dag", "tasks") else set(tasks)
         ended = {name: task for name, task in tasks.items() if name in seen}
         yield from _text_faults((*path, *place), text, scope._replace(tasks=ended))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.verify.finding import walk
-from hubc.backends.argo.verify.syntax import DURATION, QUANTITY, SCHEDULE
+from hubc.backends.argo.verify.syntax import DURATION, PORT, QUANTITY, SCHEDULE
 from hubc.backends.argo.verify.tags import BRACES
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from hubc.backends.argo.verify.finding import Fault, Path
+    from hubc.backends.argo.verify.finding import Fault
 
 Names = tuple[str, ...]
 WORDS: dict[Names, Names] = {
@@ -54,6 +54,9 @@ PATTERNS: dict[Names, tuple[re.Pattern[str], str]] = {
     ("emptyDir", "sizeLimit"): (QUANTITY, "no amount, such as '16Gi'"),
     ("backoff", "duration"): (DURATION, "no time, such as '30s' or '1m'"),
     ("backoff", "maxDuration"): (DURATION, "no time, such as '30s' or '1m'"),
+    ("ports", "targetPort"): (PORT, "no port, such as '8081' or 'http'"),
+    ("httpGet", "port"): (PORT, "no port, such as '8081' or 'http'"),
+    ("tcpSocket", "port"): (PORT, "no port, such as '8081' or 'http'"),
     ("spec", "schedules"): (SCHEDULE, "no schedule, such as '0 3 * * 1'"),
 }
 """The end of a path, with `*` for any key -> how what stands there is written."""
@@ -76,6 +79,8 @@ LEAST: dict[Names, int] = {
     ("timeoutSeconds",): 1,
 }
 """The end of a path -> the least number that can stand there."""
+NEVER_EMPTY = ("name", "manager", "image", "claimName")
+"""Keys of texts that say something."""
 FREE = ("labels", "annotations", "nodeSelector", "matchLabels", "selector", "data")
 """Maps whose keys are anybody's."""
 
@@ -84,15 +89,17 @@ def value_faults(data: dict[str, Any]) -> Iterator[Fault]:
     """Yield the values in a document or object that its kind does not take."""
     for path, value in walk(data):
         names = tuple(each for each in path if isinstance(each, str))
-        if isinstance(value, dict | list) or not names or (names[-2:-1] and names[-2] in FREE):
+        if isinstance(value, list) or not names or (names[-2:-1] and names[-2] in FREE):
             continue
         if isinstance(value, str) and BRACES in value:
             continue
-        if (fault := _fault(path, names, value)) is not None:
+        if (fault := _fault(names, value)) is not None:
             yield path, fault
 
 
-def _fault(path: Path, names: Names, value: Any) -> str | None:
+def _fault(names: Names, value: Any) -> str | None:
+    if value == "" and names[-1] in NEVER_EMPTY:
+        return "it is empty"
     for length in (1, 2, 3):
         end = names[-length:]
         if end in WORDS and value not in WORDS[end]:
