@@ -71,6 +71,8 @@ def discovery(path: str, installed: Mapping[str, Resource]) -> dict[str, Any] | 
         return {"kind": "APIVersions", "versions": ["v1"]}
     if parts == ["apis"]:
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups(installed)}
+    if parts[:1] == ["apis"] and len(parts) == 2:
+        return next((group for group in _groups(installed) if group["name"] == parts[1]), None)
     version = "/".join(parts[1:])
     served = [item for item in installed.values() if item.api_version == version and parts[:1] == _root(item)]
     if not served:

@@ -94,8 +94,6 @@ class Store:
             metadata = made.setdefault("metadata", {})
             name = metadata["name"] = metadata.get("name") or self._generated(metadata)
             self._check_place(resource, namespace, name)
-            if (resource.plural, namespace or "", name) in self.objects:
-                raise already_exists(resource, name)
             made |= {"apiVersion": resource.api_version, "kind": resource.kind}
             now = {"creationTimestamp": _now()} | (metadata if trusted else {})
             metadata |= {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": now["creationTimestamp"]}
@@ -105,6 +103,9 @@ class Store:
             if resource.plural == "pods":
                 made.setdefault("status", {}).setdefault("phase", "Pending")
             self._admit("create", resource, made)
+            # The last thing that is looked at, as on a real server.
+            if (resource.plural, namespace or "", name) in self.objects:
+                raise already_exists(resource, name)
             return deepcopy(made) if dry_run else self.write(resource, None, made)
 
     def update(

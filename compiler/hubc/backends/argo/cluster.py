@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from hubc.backends.argo.kinds import Kind, Object
     from hubc.spec.cluster import Argo
 
-METHODS = {"create": "POST", "patch": "PATCH", "delete": "DELETE"}
+METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 """The others are GET."""
+CONFLICT = 409
 PAGE = 50
 """Objects a page: a Workflow can be a megabyte."""
 CHUNK = 1 << 16
@@ -65,18 +66,30 @@ class Cluster:
                     raise
         return self._pages(kind, labels, fields)
 
+    def replace(self, kind: Kind, body: Object) -> Object:
+        """Replace an object by a newer version of the one that was read."""
+        name = body["metadata"]["name"]
+        return self._object(Asked("update", kind, kind.path(self.namespace, name), name, {}, body))
+
     def patch(self, kind: Kind, name: str, change: Object) -> Object:
         """Merge a change into an object."""
         return self._object(Asked("patch", kind, kind.path(self.namespace, name), name, {}, change))
 
-    def delete(self, kind: Kind, name: str, *, foreground: bool = False) -> None:
-        """Delete an object and what it owns; one that does not exist is as good as deleted."""
-        options = {"propagationPolicy": "Foreground" if foreground else "Background"}
+    def delete(self, kind: Kind, name: str, *, uid: str = "") -> bool:
+        """Delete an object after what it owns; one that does not exist is as good as deleted.
+
+        With `uid`, another object of the same name stays; False says that it does.
+        """
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+        options |= {"preconditions": {"uid": uid}} if uid else {}
         try:
-            self._object(Asked("delete", kind, kind.path(self.namespace, name), name, options))
+            self._object(Asked("delete", kind, kind.path(self.namespace, name), name, {}, options))
         except RefusedError as error:
+            if uid and error.code == CONFLICT:
+                return False
             if not error.is_absence:
                 raise
+        return True
 
     def group(self, kind: Kind) -> Object:
         """Return what the server says of a kind's API group; raises RefusedError if it does not serve it."""

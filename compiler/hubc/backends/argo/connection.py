@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hubc.errors import UnreachableError
+from hubc.errors import HubcError, UnreachableError
 from hubc.printable import printable
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ CONNECTIONS = 256
 def connect(context: str | None, kubeconfig: Path | None = None) -> Any:
     """Return a client for a context; left out, for the current one, or else for the pod's own account.
 
-    Raises UnreachableError if neither leads to a cluster.
+    Raises UnreachableError if neither leads to a cluster, and HubcError if the package for it is missing.
     """
     try:
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
     except ImportError:
-        raise UnreachableError("runs on a cluster need a package that is missing: pip install 'hubc[argo]'") from None
+        raise HubcError("to reach a cluster, 'kubernetes' is needed; install it with: pip install 'hubc[argo]'") from None
     configuration = Configuration()
     try:
         if context is None and kubeconfig is None and _is_pod():

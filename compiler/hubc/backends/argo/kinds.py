@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from hubc.backends.argo.launchers import objects
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from hubc.spec.cluster import Argo
 
 Object = dict[str, Any]
 RUN_LABEL = "workflows.argoproj.io/workflow"
@@ -37,19 +41,20 @@ class Kind:
 NAMESPACES = Kind("namespaces")
 PODS = Kind("pods")
 EVENTS = Kind("events")
-SERVICES = Kind("services")
 WORKFLOWS = Kind("workflows", "argoproj.io", "v1alpha1")
 WORKFLOW_TEMPLATES = Kind("workflowtemplates", "argoproj.io", "v1alpha1")
 CRON_WORKFLOWS = Kind("cronworkflows", "argoproj.io", "v1alpha1")
 RENDERED = {"Workflow": WORKFLOWS, "WorkflowTemplate": WORKFLOW_TEMPLATES, "CronWorkflow": CRON_WORKFLOWS}
 """What a manifest holds."""
-LAUNCHED = {
-    "jobset": (Kind("jobsets", "jobset.x-k8s.io", "v1alpha2"),),
-    "trainjob": (Kind("trainjobs", "trainer.kubeflow.org", "v1alpha1"),),
-    "pytorchjob": (Kind("pytorchjobs", "kubeflow.org"),),
-    "job": (Kind("jobs", "batch"), SERVICES),
-}
-"""What a launcher makes of a training on several nodes."""
+
+
+def launched(argo: Argo) -> tuple[Kind, ...]:
+    """Return what a platform's launcher makes of a training on several nodes."""
+    found = []
+    for api_version, _, plural in objects(argo):
+        group, _, version = api_version.rpartition("/")
+        found.append(Kind(plural, group, version))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024**2
 """Largest note that is unpacked: Argo itself keeps it below a few megabytes."""
 ENDED_PHASES = frozenset({"Succeeded", "Failed", "Error"})
-_GROUPS = frozenset({"DAG", "Steps", "StepGroup", "TaskGroup"})
+_GRAPHS = frozenset({"DAG", "StepGroup", "TaskGroup"})
 _ATTEMPT = re.compile(r"\(\d+\)$")
+_PART = re.compile(r"\[\d+\]|\(\d+\)$")
+_AGAIN = re.compile(r"\.(again-\d+)\b")
 _FAILURE = re.compile(r"^(?:\w+: )?\w+ \(exit code \d+\)(?:: )?")
 
 
@@ -54,18 +56,21 @@ def nodes_of(workflow: Object) -> dict[str, Object]:
 
 
 def step_name(node_name: str, workflow: str) -> str | None:
-    """Return the step in a full node name such as `run.variants-0.train(1)`; None for what is not a step of the plan."""
+    """Return the task in a full node name such as `run.variants-1.train[1].wait(0)`; None for what is in no task.
+
+    What stands in brackets, and all after it, are the attempts and the parts of a task.
+    """
     if node_name == workflow or node_name.startswith(f"{workflow}.onExit"):
         return None
-    return _ATTEMPT.sub("", node_name).rpartition(".")[2]
+    return _ATTEMPT.sub("", node_name.partition("[")[0]).rpartition(".")[2]
 
 
 @dataclass(frozen=True)
 class StepNode:
-    """The node of one step, with the attempts below it."""
+    """The node of one task, with the pods below it in the order in which they began."""
 
     node: Object
-    attempts: tuple[Object, ...]
+    pods: tuple[Object, ...]
 
     @property
     def phase(self) -> str:
@@ -73,14 +78,28 @@ class StepNode:
         return str(self.node.get("phase", ""))
 
     @property
+    def is_group(self) -> bool:
+        """Whether it is a training on several nodes, which Argo's own pods only look after."""
+        return self.node.get("type") == "Steps"
+
+    @property
     def last(self) -> Object:
-        """The newest attempt."""
-        return self.attempts[-1] if self.attempts else self.node
+        """The pod that decides: the one that failed last, or else the newest."""
+        failed = [pod for pod in self.pods if pod.get("phase") in ("Failed", "Error")]
+        candidates: list[Object] = [self.node, *self.pods, *(failed if self.phase in ("Failed", "Error") else ())]
+        return candidates[-1]
+
+    @property
+    def attempts(self) -> int:
+        """How often the task was begun."""
+        if not self.is_group:
+            return len(self.pods)
+        return 1 + len({again[1] for pod in self.pods if (again := _AGAIN.search(str(pod.get("name"))))})
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the newest attempt."""
-        code = str((self.last.get("outputs") or {}).get("exitCode", ""))
+        """The exit code of the step; that of a pod that looks after a training says nothing of it."""
+        code = "" if self.is_group else str((self.last.get("outputs") or {}).get("exitCode", ""))
         return int(code) if code.isdecimal() else None
 
     @property
@@ -101,16 +120,19 @@ class StepNode:
 
 
 def step_nodes(workflow: Object) -> dict[str, StepNode]:
-    """Return the nodes of tasks that are no groups, by their names."""
-    nodes = nodes_of(workflow)
-    found = {}
-    for node in nodes.values():
-        name, parent = str(node.get("name", "")), workflow["metadata"]["name"]
-        if node.get("type") in _GROUPS or _ATTEMPT.search(name) or not (step := step_name(name, parent)):
+    """Return the nodes of tasks that are no graphs themselves, by their names."""
+    run = workflow["metadata"]["name"]
+    tasks: dict[str, Object] = {}
+    pods: dict[str, list[Object]] = {}
+    for node in sorted(nodes_of(workflow).values(), key=lambda node: str(node.get("startedAt") or "")):
+        name = str(node.get("name", ""))
+        if not (task := step_name(name, run)):
             continue
-        attempts = [nodes[child] for child in node.get("children") or [] if child in nodes]
-        found[step] = StepNode(node, tuple(attempts) if node.get("type") == "Retry" else (node,))
-    return found
+        if node.get("type") == "Pod":
+            pods.setdefault(task, []).append(node)
+        if node.get("type") not in _GRAPHS and not _PART.search(name):
+            tasks[task] = node
+    return {task: StepNode(node, tuple(pods.get(task, ()))) for task, node in tasks.items()}
 
 
 def moment(text: Any) -> float | None:

@@ -21,6 +21,8 @@ REPLICA_TYPE = "training.kubeflow.org/replica-type"
 REPLICA_INDEX = "training.kubeflow.org/replica-index"
 ENDED_PODS = frozenset({"Succeeded", "Failed"})
 MAX_REASON = 200
+_NO_FAULT = (None, 0, 137, 143)
+"""Exit codes of containers that did well or were told to end."""
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
@@ -105,10 +107,10 @@ def reason(pod: Object, warnings: Mapping[str, str]) -> str:
 
 
 def told(pod: Object) -> str:
-    """Return the last word of a pod's step, which it leaves where Kubernetes looks for it."""
+    """Return the last word of a step that failed by itself, which it leaves where Kubernetes looks for it."""
     for item in pod.get("status", {}).get("containerStatuses", []):
         ended = item.get("state", {}).get("terminated", {})
-        if item["name"] == container(pod) and ended.get("exitCode") and ended.get("message"):
+        if item["name"] == container(pod) and ended.get("exitCode") not in _NO_FAULT and ended.get("message"):
             return one_line(ended["message"])
     return ""
 

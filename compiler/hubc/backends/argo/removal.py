@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hubc.backends.argo.kinds import LAUNCHED, RUN_LABEL, WORKFLOWS
+from hubc.backends.argo.kinds import RUN_LABEL, WORKFLOWS
 from hubc.backends.argo.nodes import has_ended
 from hubc.backends.argo.pods import ENDED_PODS, phase
 from hubc.backends.argo.refusals import RefusedError
@@ -14,35 +14,37 @@ from hubc.backends.argo.watching import Watching
 from hubc.errors import UnreachableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hubc.backends.argo.cluster import Cluster
-    from hubc.backends.argo.kinds import Object
+    from hubc.backends.argo.kinds import Kind, Object
 
 _NOT_INSTALLED = 404
 
 
-def stop(cluster: Cluster, run: str, launcher: str) -> None:
+def stop(cluster: Cluster, run: str, training: Sequence[Kind]) -> None:
     """End a run and return when nothing of it runs any more.
 
     Argo is asked to stop, so that the run's last report is still made; if that takes too long, to terminate, which skips
     the report. In either case Argo leaves training objects alone, so they are deleted here.
     Raises UnreachableError if something does not end.
     """
-    end_training(cluster, run, launcher, shutdown="Stop")
+    end_training(cluster, run, training, shutdown="Stop")
     if not _ends_within(cluster, run, cluster.patience.stop):
-        end_training(cluster, run, launcher, shutdown="Terminate")
+        end_training(cluster, run, training, shutdown="Terminate")
         if not _ends_within(cluster, run, cluster.patience.end):
             raise UnreachableError(f"Workflow '{run}' does not end; is Argo's controller running? see: "
                                    f"kubectl get workflow {run} {cluster.place.flags}")  # fmt: skip
     # Argo may have applied a training object anew before it ended.
-    end_training(cluster, run, launcher)
+    end_training(cluster, run, training)
     wait_for_pods(cluster, run)
 
 
-def end_training(cluster: Cluster, run: str, launcher: str, *, shutdown: str = "") -> None:
+def end_training(cluster: Cluster, run: str, training: Sequence[Kind], *, shutdown: str = "") -> None:
     """Delete the training objects of a run, after telling Argo to shut it down so that they do not come back."""
     if shutdown:
         cluster.patch(WORKFLOWS, run, {"spec": {"shutdown": shutdown}})
-    for kind in LAUNCHED[launcher]:
+    for kind in training:
         try:
             found = cluster.find_all(kind, labels=f"{RUN_LABEL}={run}")
         except RefusedError as error:
@@ -53,16 +55,21 @@ def end_training(cluster: Cluster, run: str, launcher: str, *, shutdown: str = "
             cluster.delete(kind, item["metadata"]["name"])
 
 
-def remove(cluster: Cluster, run: str) -> None:
+def remove(cluster: Cluster, workflow: Object) -> None:
     """Delete a Workflow and what it owns, and return when it and its pods are gone.
 
-    The pods matter: Argo names those of a new Workflow of the same name alike.
+    The pods matter: Argo names those of a new Workflow of the same name alike. If another call has put a new one in its
+    place meanwhile, that one stays.
     """
-    cluster.delete(WORKFLOWS, run, foreground=True)
+    run, uid = workflow["metadata"]["name"], workflow["metadata"]["uid"]
+    if not cluster.delete(WORKFLOWS, run, uid=uid):
+        return
     until = time.monotonic() + cluster.patience.end
     for state in Watching(cluster, WORKFLOWS, run, until).states():
         if state is None:
             wait_for_pods(cluster, run, even_ended=True)
+            return
+        if state["metadata"]["uid"] != uid:
             return
     raise UnreachableError(f"Workflow '{run}' is not gone after {cluster.patience.end:g} s; what it waits for: "
                            f"kubectl get pods,workflows -l {RUN_LABEL}={run} {cluster.place.flags}")  # fmt: skip

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hubc.backends.argo.metadata import PLAN_DIGEST, SPEC, STEPS
+from hubc.backends.argo.names import PREPARE
 from hubc.backends.argo.nodes import has_ended, is_offloaded, moment, step_nodes
 from hubc.backends.argo.pods import by_step, one_line, phase, pod_run, told
 from hubc.runs import Run, StepRun
@@ -18,14 +20,13 @@ if TYPE_CHECKING:
     from hubc.runs import RunState, StepState
     from hubc.spec.platform import Platform
 
-PREPARATION = "prepare"
 STATES: dict[str, StepState] = {
     "": "pending", "Pending": "waiting", "Running": "running", "Succeeded": "succeeded", "Skipped": "reused",
     "Failed": "failed", "Error": "failed", "Omitted": "cancelled",
 }  # fmt: skip
-_CUT_OFF = ("workflow shutdown with strategy", "has been deleted")
-"""What Argo says of a step that a cancellation ended, or of one whose training object it took away."""
+_SHUT_DOWN = "workflow shutdown with strategy"
 _KILLED = (137, 143)
+_STOPPED, _NOT_STARTED = "stopped with the run", "not started"
 _OFFLOADED = "Argo keeps the steps' state in its database, so this is only what their pods tell"
 
 
@@ -64,8 +65,8 @@ def run_of(workflow: Object, platform: Platform, sight: Sight) -> Run:
         id=metadata["name"],
         pipeline=labels.get("hubc.dev/pipeline", ""),
         platform=platform.metadata.name,
-        spec=annotations.get("hubc.dev/spec", ""),
-        plan_digest=annotations.get("hubc.dev/plan-digest", ""),
+        spec=annotations.get(SPEC, ""),
+        plan_digest=annotations.get(PLAN_DIGEST, ""),
         state=run_state(workflow),
         reason=_reason(workflow, steps, sight),
         created_at=moment(metadata["creationTimestamp"]) or 0.0,
@@ -77,7 +78,7 @@ def run_of(workflow: Object, platform: Platform, sight: Sight) -> Run:
 
 def declared_steps(workflow: Object) -> list[dict[str, object]]:
     """Return what the Workflow says of the plan's steps, in their order."""
-    text = workflow["metadata"].get("annotations", {}).get("hubc.dev/steps", "[]")
+    text = workflow["metadata"].get("annotations", {}).get(STEPS, "[]")
     try:
         found = json.loads(text)
     except ValueError:
@@ -98,7 +99,7 @@ def _steps(workflow: Object, sight: Sight) -> tuple[StepRun, ...]:
         elif is_offloaded(workflow):
             made.append(_from_pods(blank, pods.get(id, [])))
         else:
-            made.append(blank.model_copy(update={"state": "cancelled" if has_ended(workflow) else "pending"}))
+            made.append(_cancelled(blank) if has_ended(workflow) else blank)
     return tuple(made)
 
 
@@ -108,8 +109,10 @@ def _from_node(step: StepRun, node: StepNode, workflow: Object, pods: Sequence[O
     if has_ended(workflow) and state in ("pending", "running", "waiting"):
         state = "failed"
     match state:
-        case "failed" if workflow.get("spec", {}).get("shutdown") and _was_cut_off(node):
-            state = "cancelled"
+        case "failed" if workflow.get("spec", {}).get("shutdown") and _was_cut_off(node, pods):
+            state, reason = "cancelled", _STOPPED
+        case "cancelled":
+            reason = _NOT_STARTED
         case "failed":
             reason = next(filter(None, map(told, pods)), "") or one_line(node.message) or _first_reason(step)
         case "running" | "waiting":
@@ -120,7 +123,7 @@ def _from_node(step: StepRun, node: StepNode, workflow: Object, pods: Sequence[O
         update={
             "state": state,
             "reason": reason,
-            "attempts": 0 if state in ("reused", "pending") else len(node.attempts),
+            "attempts": 0 if state in ("reused", "pending") or reason == _NOT_STARTED else node.attempts,
             "started_at": moment(node.node.get("startedAt")),
             "finished_at": moment(node.node.get("finishedAt")),
             "exit_code": node.exit_code,
@@ -129,9 +132,15 @@ def _from_node(step: StepRun, node: StepNode, workflow: Object, pods: Sequence[O
     )
 
 
-def _was_cut_off(node: StepNode) -> bool:
+def _was_cut_off(node: StepNode, pods: Sequence[Object]) -> bool:
     """Tell whether a step ended because its run was cancelled, and not before."""
-    return not node.message or node.exit_code in _KILLED or any(text in node.message for text in _CUT_OFF)
+    if node.is_group:
+        return not any(map(told, pods))
+    return not node.message or node.exit_code in _KILLED or _SHUT_DOWN in node.message
+
+
+def _cancelled(step: StepRun) -> StepRun:
+    return step.model_copy(update={"state": "cancelled", "reason": _NOT_STARTED})
 
 
 def _waiting(step: StepRun, node: StepNode, state: StepState, sight: Sight) -> tuple[StepState, str]:
@@ -184,9 +193,9 @@ def _reason(workflow: Object, steps: Sequence[StepRun], sight: Sight) -> str:
 
 def _preparation(workflow: Object, sight: Sight) -> str:
     """Return what is wrong with the task before all steps, if something is."""
-    node = None if is_offloaded(workflow) else step_nodes(workflow).get(PREPARATION)
+    node = None if is_offloaded(workflow) else step_nodes(workflow).get(PREPARE)
     if node is None or node.phase == "Succeeded":
         return ""
-    pods = [pod_run(pod, sight.warnings).reason for pod in by_step(sight.pods).get(PREPARATION, [])]
+    pods = [pod_run(pod, sight.warnings).reason for pod in by_step(sight.pods).get(PREPARE, [])]
     why = next(filter(None, pods), "") or one_line(node.message)
-    return f"{PREPARATION}: {why}" if why else ""
+    return f"{PREPARE}: {why}" if why else ""
