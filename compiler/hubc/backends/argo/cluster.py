@@ -45,6 +45,8 @@ class Cluster:
 
     def find(self, kind: Kind, name: str) -> Object | None:
         """Return an object, or None."""
+        if not name:
+            return None
         try:
             return self.get(kind, name)
         except RefusedError as error:
