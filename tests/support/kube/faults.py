@@ -16,6 +16,8 @@ class Fault:
     """Such as `pods` or `pods/log`, or `*`."""
     status: int | None = None
     """Answer with this code."""
+    text: str | None = None
+    """Answer with this text instead of a Status object."""
     message: str = ""
     reason: str | None = None
     retry_after: str | None = None

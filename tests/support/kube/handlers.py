@@ -40,6 +40,9 @@ async def handle(api: KubeApi, request: web.Request) -> web.StreamResponse:
         if error.message == "404 page not found":
             return web.Response(status=404, text=error.message + "\n")
         return web.json_response(error.status(), status=error.code)
+    except ConnectionResetError:
+        # The client has gone away from a stream.
+        return web.Response()
 
 
 async def _answer(api: KubeApi, request: web.Request) -> web.StreamResponse:
@@ -47,7 +50,7 @@ async def _answer(api: KubeApi, request: web.Request) -> web.StreamResponse:
     wanted = verb(request.method, found, request.query)
     what = f"{found.resource.plural}/{found.subresource}" if found.subresource else found.resource.plural
     body = await _body(request)
-    api.seen.append(Seen(wanted, what, found.namespace, found.name, dict(request.query), body, request.content_type))
+    api.note(Seen(wanted, what, found.namespace, found.name, dict(request.query), body, request.content_type))
     fault = api.faults.take(wanted, what)
     if fault and fault.seconds:
         await _sleep(api, fault.seconds)
@@ -85,6 +88,8 @@ def _broken(request: web.Request, fault: Fault) -> web.Response | None:
         return web.Response()
     if fault.status is None:
         return None
+    if fault.text is not None:
+        return web.Response(status=fault.status, text=fault.text)
     error = ApiError(fault.status, fault.message or f"told to answer {fault.status}", fault.reason)
     headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
     return web.json_response(error.status(), status=fault.status, headers=headers)

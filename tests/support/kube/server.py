@@ -99,7 +99,7 @@ class KubeApi:
         return lambda: self.store.listeners.discard(listener)
 
     def wait_until(self, test: Callable[[], bool], timeout_seconds: float = 30.0) -> None:
-        """Wait until something is true of the objects; raises TimeoutError if it does not become so."""
+        """Wait until something is true of the objects or requests; raises TimeoutError if it does not become so."""
         with self.store.changed:
             if not self.store.changed.wait_for(test, timeout_seconds):
                 raise TimeoutError("the objects never became as they should")
@@ -142,6 +142,12 @@ class KubeApi:
         for plural in plurals:
             resource = self.installed.pop(plural)
             self.delete("customresourcedefinitions", resource.qualified)
+
+    def note(self, seen: Seen) -> None:
+        """Keep a request, and tell who waits for it."""
+        with self.store.changed:
+            self.seen.append(seen)
+            self.store.changed.notify_all()
 
     def asked(self, verb: str, resource: str) -> list[Seen]:
         """Return the requests of a kind."""

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from hubc.errors import HubcError, UnreachableError
 from hubc.printable import printable
 
@@ -33,7 +35,7 @@ def connect(context: str | None, kubeconfig: Path | None = None) -> Any:
         else:
             file = None if kubeconfig is None else str(kubeconfig)
             load_kube_config(file, context, configuration, persist_config=False)
-    except (ConfigException, OSError, ValueError) as error:
+    except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise UnreachableError(_unusable(context, error)) from None
     # This package repeats requests itself, and knows which ones it may.
     configuration.retries = False
