@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,11 @@ from cluster_run import ENDED, RUN, container, node, own_pod, start, training, t
 
 from hubc.backends.argo.pod_logs import PodLog
 from hubc.errors import UnreachableError, UsageError
+from hubc.spec.cluster import Storage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from kube import KubeApi
 
     from hubc.backends.argo.backend import ArgoBackend
@@ -158,6 +162,47 @@ def test_where_the_log_of_a_pod_lies_that_is_gone(api: KubeApi, backend: ArgoBac
     assert [line.partition(" | ")[0] for line in lines] == ["generate", "train/0", "train/1"]
     assert lines[1] == f"train/0 | (its pod is gone; its log lies in volume claim '{claim}': {place}/train.0.log)"
     assert list(backend.logs(RUN, None, follow=True)) == lines
+
+
+class Store(BaseHTTPRequestHandler):
+    """An object store that holds one log."""
+
+    def do_GET(self) -> None:
+        is_there = self.path == f"/hubc/team/outputs/animals/.runs/{RUN}/train.0.log"
+        body = b'{"hubc": "message", "text": "hello"}\nbye\n' if is_there else b"<Error><Code>NoSuchKey</Code></Error>"
+        self.send_response(200 if is_there else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+        # Set, so that whatever a test makes of it is undone; then gone.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_logs_in_an_object_store(api: KubeApi, connect: Callable[..., ArgoBackend], store: str) -> None:
+    backend = connect(storage=Storage(location="s3://hubc/team", endpoint=store, region="eu-west-1"))
+    start(api, "Succeeded", *training("Succeeded"))
+    first, second, third = backend.logs(RUN, "train", follow=False)
+    assert [first, second] == ["train/0 | hello", "train/0 | bye"]
+    assert third.startswith("train/1 | (its pod is gone, and its log cannot be read from here: ")
 
 
 def test_no_such_run(backend: ArgoBackend) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from hub_steps.files import local_path
+from hub_steps import storage
+from hub_steps.contract import RetryableError, StepError
 from hubc.backends.argo.layout import layout
 
 if TYPE_CHECKING:
@@ -21,14 +23,25 @@ class StoredLogs:
         metadata = workflow["metadata"]
         pipeline = metadata.get("labels", {}).get("hubc.dev/pipeline", "")
         self.record = f"{layout(argo).outputs}/{pipeline}/.runs/{metadata['name']}"
-        self.claim = argo.storage.claim
+        self.storage = argo.storage
 
     def lines(self, step: str, node: int) -> Iterator[str]:
-        """Yield the lines of a step's node, or one that says where they are."""
+        """Yield the lines of a step's node, or one that says where they are if they cannot be read from here."""
         uri = f"{self.record}/{step}.{node}.log"
-        if uri.startswith("file://") and local_path(uri).is_file():
-            yield from local_path(uri).read_text(encoding="utf-8", errors="replace").splitlines()
-        elif self.claim:
-            yield f"(its pod is gone; its log lies in volume claim '{self.claim}': {uri})"
-        else:
-            yield f"(its pod is gone; its log lies at {uri})"
+        self._point_clients()
+        try:
+            text = storage.read_text(uri)
+        except (StepError, RetryableError) as error:
+            if self.storage.claim:
+                yield f"(its pod is gone; its log lies in volume claim '{self.storage.claim}': {uri})"
+            else:
+                yield f"(its pod is gone, and its log cannot be read from here: {error})"
+            return
+        yield from text.splitlines()
+
+    def _point_clients(self) -> None:
+        """Lead this process's clients to the platform's object store, unless its environment says another."""
+        if self.storage.endpoint:
+            os.environ.setdefault("AWS_ENDPOINT_URL_S3", str(self.storage.endpoint))
+        if self.storage.region:
+            os.environ.setdefault("AWS_REGION", self.storage.region)
