@@ -6,6 +6,7 @@ import argparse
 import atexit
 import gc
 import os
+import re
 import sys
 from functools import cache
 from importlib import import_module
@@ -19,6 +20,16 @@ EXIT_CODES = """exit codes: 0 good, 1 the spec or plan has errors, 2 wrong usage
 
 GARBAGE_THRESHOLD = 50_000
 """New objects between two searches for cycles; a compiler makes many objects and few cycles."""
+
+SHORTEST_DIGEST = 12
+"""Digits that identify a plan, as `hubc plan` shows them."""
+
+_GOES_ON = "; the run goes on, end it with: hubc cancel"
+_AFTER_INTERRUPT = {
+    "run": "; everything that was started has ended",
+    "submit": "; what was submitted goes on, see: hubc list",
+    "wait": _GOES_ON,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
         sys.stderr.write(f"hubc: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("hubc: interrupted; everything that was started has ended\n")
+        sys.stderr.write(f"hubc: interrupted{_AFTER_INTERRUPT.get(options.command, '')}\n")
         return 130
 
 
@@ -127,6 +138,9 @@ def _add_spec_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
     render = commands.add_parser("render", help="write the Argo manifest of a plan")
     _add_spec(render, platform="example-cluster")
+    render.add_argument("--as", dest="form", choices=("workflow", "workflowtemplate"), metavar="FORM",
+                        help="workflow or workflowtemplate (what the platform's controller takes)")  # fmt: skip
+    _add_origin(render)
     render.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write; else standard output")
 
     run = commands.add_parser("run", help="run a plan on this machine and print its report")
@@ -136,19 +150,40 @@ def _add_spec_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _add_run_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    _add_format(commands.add_parser("list", help="list the runs, the newest first"))
+    submit = commands.add_parser("submit", help="start a plan on a platform; submitting it twice starts it once")
+    submit.add_argument("spec", type=Path, metavar="SPEC", help="file of the pipeline")
+    submit.add_argument("--platform", required=True, metavar="P", help="name or file of the platform")
+    submit.add_argument("--expect-digest", type=_digest, metavar="D", help="start nothing if the plan has another digest")
+    submit.add_argument("--wait", action="store_true", help="wait for the end; exit with 3 if the run fails")
+    _add_format(submit)
 
-    status = commands.add_parser("status", help="show a run and its steps")
+    listing = commands.add_parser("list", help="list the runs, the newest first")
+    _add_place(listing)
+    _add_format(listing)
+
+    status = commands.add_parser("status", help="show a run, its steps, and what they wait for")
     _add_run(status, optional=True)
     _add_format(status)
 
     logs = commands.add_parser("logs", help="show what the steps of a run printed")
     _add_run(logs, optional=True)
     logs.add_argument("--step", metavar="STEP", help="one step only")
+    logs.add_argument("--tail", type=_positive, metavar="N", help="of what is there, only the last lines of each node (all)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
 
-    _add_run(commands.add_parser("cancel", help="end a run and everything that it started"))
-    _add_run(commands.add_parser("delete", help="cancel a run if need be, and forget it; what it made stays"))
+    wait = commands.add_parser("wait", help="wait until a run ends; exit with 3 if it did not succeed, 4 if time is up")
+    _add_run(wait)
+    wait.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="longest wait (for ever)")
+    _add_format(wait)
+
+    for name, help in (
+        ("cancel", "end a run and everything that it started"),
+        ("retry", "start a run that failed or was cancelled again; what is finished is reused"),
+        ("delete", "cancel a run if need be, and forget it; what it made stays"),
+    ):
+        command = commands.add_parser(name, help=help)
+        _add_run(command)
+        _add_format(command)
 
     report = commands.add_parser("report", help="show curves, evaluation and provenance of a run")
     _add_run(report, optional=True)
@@ -160,9 +195,20 @@ def _add_spec(parser: argparse.ArgumentParser, platform: str = "local") -> None:
     parser.add_argument("--platform", default=platform, metavar="P", help=f"name or file of the platform ({platform})")
 
 
+def _add_origin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--commit", metavar="SHA", help="commit that the spec is from; it becomes a label")
+    parser.add_argument("--pull-request", type=_positive, metavar="N", help="pull request that the spec is from")
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="repository on GitHub that is told how the run goes")
+
+
 def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     note = "name of the run" + (" (the newest)" if optional else "")
     parser.add_argument("run", nargs="?" if optional else None, metavar="RUN", help=note)
+    _add_place(parser)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--platform", default="local", metavar="P", help="name or file of the platform (local)")
 
 
 def _add_format(parser: argparse.ArgumentParser, *others: str) -> None:
@@ -175,3 +221,22 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("a whole number from 1 on is needed")
     return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds is needed")
+    return number
+
+
+def _digest(text: str) -> str:
+    digits = text.removeprefix("sha256:").lower()
+    if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_DIGEST},64}}", digits):
+        raise argparse.ArgumentTypeError(
+            f"a plan's digest is needed, at least its first {SHORTEST_DIGEST} hexadecimal digits"
+        )
+    return digits

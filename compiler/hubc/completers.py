@@ -39,7 +39,10 @@ def _platforms(prefix: str, **_: Any) -> list[str]:
     return sorted({"local", *(file.stem for file in folder.glob("*.yaml"))})
 
 
-def _runs(**_: Any) -> list[str]:
+def _runs(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the runs on this machine; those on a cluster would have to be asked for over the network."""
+    if getattr(parsed_args, "platform", None) not in ("local", None):
+        return []
     return sorted(file.name for file in (find_root(Path.cwd()) / ".hubc" / "runs").glob("*") if file.is_dir())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubc.credentials import mask
+from hub_steps.credentials import mask
 from hubc.printable import printable
 from hubc.rules import RULES, Severity
 
@@ -27,6 +27,8 @@ class Diagnostic:
     """Characters of the line that are at fault, from the column on."""
     excerpt: str = field(default="", compare=False)
     """The line, without its end; empty when there is none to show."""
+    is_refused: bool = field(default=False, compare=False)
+    """Whether it stops what is to be done now, although its rule only warns."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", printable(self.file))
@@ -36,8 +38,8 @@ class Diagnostic:
 
     @property
     def severity(self) -> Severity:
-        """Whether it stops anything; its rule says so."""
-        return RULES[self.rule].severity
+        """Whether it stops anything; its rule says so, unless it is refused."""
+        return "error" if self.is_refused else RULES[self.rule].severity
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.severity}: {self.message} [{self.rule}]"

@@ -87,6 +87,14 @@ def display_name(path: Path) -> str:
     return os.path.join(here, path).removeprefix(here)  # noqa: PTH118 - many times faster than pathlib
 
 
+def name_in(root: Path, path: Path) -> str:
+    """Return the path of a file from the repository's top on, whatever the current folder is; absolute if outside."""
+    for known in (os.path.abspath(path), os.path.realpath(path)):  # noqa: PTH100 - links may stay in the name
+        if is_below(known, str(root)):
+            return os.path.relpath(known, root)
+    return os.path.abspath(path)  # noqa: PTH100
+
+
 def spec_files(path: Path) -> Iterator[Path]:
     """Yield `path` itself, or every spec and leaf in the folder, in order of name.
 

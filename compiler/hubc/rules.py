@@ -69,7 +69,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         _structure("empty-taxonomy", "there is no leaf at the taxonomy's path"),
         _structure("unreadable-model", "a model on this machine cannot be looked at"),
         _structure("unreadable-data", "a data file on this machine cannot be looked at"),
-        _structure("unavailable", "something is asked for that this version cannot do"),
+        _warning("unavailable", "something is asked for that this version cannot do; it will not run", silenceable=False),
         _structure("dataset-format", "a data set is not what training learns, or nothing says how it is written"),
         _structure("reserved-variable", "a training script's environment sets a variable that hubc sets"),
         _structure("gate-metric", "a gate asks for what no suite can measure"),
@@ -96,6 +96,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         _judgement("quantization-on-cpu", "a quantized model is to be trained without an accelerator"),
         _judgement("flash-attention-on-cpu", "flash attention is asked for without an accelerator"),
         _structure("model-code", "the model's own code is to run, which the platform does not allow"),
+        _warning("emulated-accelerator", "the CPU stands in for an accelerator"),
         _warning("memory-too-small", "a training or evaluation most likely needs more memory than it has"),
     ),
     "Silencing": (
@@ -106,9 +107,8 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     ),
     "Rendering": (
         _structure("workflow-name", "the Workflow's name would be longer than Kubernetes allows"),
-        _structure("job-name", "the training job's pods would have names longer than Kubernetes allows"),
         _structure("step-id", "a step's id cannot be a template's name"),
-        _structure("request-size", "the request of a training step does not fit into an environment variable"),
+        _structure("request-size", "what the steps are told is larger than a Workflow may be"),
         _structure("controller-version", "the platform's Argo Workflows controller is too old for what the manifest uses"),
         _structure("templates", "the Workflow would have more templates than Argo takes"),
         _structure("manifest-size", "the manifest is larger than a cluster stores"),

@@ -42,7 +42,7 @@ def swept(project: Project, most: int) -> tuple[Run, int]:
     plan = compiled(project, SWEEP.format(most=most))
     state, display = State(project.folder), Counting(io.StringIO())
     with StopSignals() as told:
-        run = Scheduler(plan, state.create(plan, "spec"), state, 3, display, told).drive()
+        run = Scheduler(plan, state.begin(state.create(plan, "spec")[0]), state, 3, display, told).drive()
     return run, display.most
 
 

@@ -29,7 +29,7 @@ def compiled(project: Project, more: str = "") -> Plan:
 def drive(project: Project, plan: Plan, *, parallel: int = 1) -> tuple[Run, str]:
     state, shown = State(project.folder), io.StringIO()
     with StopSignals() as told:
-        run = Scheduler(plan, state.create(plan, "spec"), state, parallel, PlainDisplay(shown), told).drive()
+        run = Scheduler(plan, state.begin(state.create(plan, "spec")[0]), state, parallel, PlainDisplay(shown), told).drive()
     assert state.load(run.id) == run
     return run, shown.getvalue()
 

@@ -43,14 +43,15 @@ def weights(view: View) -> Iterator[Finding]:
     from hubc.estimates.memory import GIB, gib
 
     asked = measuring[0]
-    device = view.platform.spec.accelerators.get(asked.accelerator or "")
+    device = view.platform.spec.accelerators.get(asked.accelerator or "") if asked.devices else None
     # The steps load models in float32 on the CPU, in bfloat16 on an accelerator.
-    needed = size * (2 if asked.accelerators else 4)
-    limit = (device.memory_gib if device else None) if asked.accelerators else asked.memory_gib
+    needed = size * (2 if asked.devices else 4)
+    limit = (device.memory_gib if device else None) if asked.devices else asked.memory_gib
     if limit is not None and needed > limit * GIB:
-        where = f"{asked.accelerator} has" if asked.accelerators else "the step has"
-        remedy = "name a larger accelerator" if asked.accelerators else f"write 'memory_gib: {ceil(1.2 * needed / GIB)}'"
-        other = ", or 'accelerators: 1'" if view.platform.spec.accelerators and not asked.accelerators else ""
+        where = f"{asked.accelerator} has" if asked.devices else "the step has"
+        remedy = "name a larger accelerator" if asked.devices else f"write 'memory_gib: {ceil(1.2 * needed / GIB)}'"
+        has_devices = any(kind.resource for kind in view.platform.spec.accelerators.values())
+        other = ", or 'accelerators: 1'" if has_devices and not asked.accelerators else ""
         yield Finding(("spec", "evaluate", "resources"), RULE,
                       f"the evaluation does not fit: the model's weights have {gib(needed)} GiB, {where} {limit:g} GiB",
                       f"{remedy}{other} below 'resources', or take a smaller model", at_key=True)  # fmt: skip
@@ -83,7 +84,7 @@ def _fault(step: Step, estimate: StepEstimate) -> tuple[str, str] | None:
         )
     resources = step.resources
     likely *= resources.processes_per_node
-    if not resources.accelerators and likely > resources.memory_gib * GIB:
+    if not resources.devices and likely > resources.memory_gib * GIB:
         message = f"{gib(likely)} GiB likely, the step has {resources.memory_gib} GiB"
         return message, f"write 'memory_gib: {ceil(likely / GIB)}' or more below 'resources', or take a smaller model"
     return None

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     resources.limits,
     resources.accelerators,
+    resources.emulated,
     resources.batches,
     resources.quantization,
     resources.kernels,

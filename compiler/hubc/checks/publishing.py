@@ -22,7 +22,7 @@ TO_A_FOLDER = "publish to a folder, as in 'location: published/my-model', and ta
 
 
 def unavailable(view: View) -> Iterator[Finding]:
-    """`unavailable`: better now than after the training."""
+    """`unavailable`: better now than after the training; such a plan can be looked at, and is refused where it would run."""
     publish = view.spec.publish
     if publish is None or view.platform is None:
         return

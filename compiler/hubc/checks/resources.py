@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hubc.source import Location
 
 WITH_RESOURCES = frozenset({"generate", "data", "train", "evaluate", "publish"})
+EMULATED = "emulated-accelerator"
 COMPUTES_NOTHING = frozenset({"data", "publish"})
 """Sections whose steps only copy: nothing in them runs on an accelerator."""
 
@@ -38,7 +39,7 @@ def limits(view: View) -> Iterator[Finding]:
 
 def _hours(step: Step, platform: str, most: int) -> Iterator[Finding]:
     asked = step.resources
-    accelerators = asked.nodes * asked.accelerators
+    accelerators = asked.nodes * asked.devices
     hours = accelerators * asked.timeout_minutes / 60
     if hours <= most:
         return
@@ -69,6 +70,22 @@ def accelerators(view: View) -> Iterator[Finding]:
         yield Finding(_place(step, "accelerator"), "unknown-accelerator", message, remedy)
 
 
+def emulated(view: View) -> Iterator[Finding]:
+    """`emulated-accelerator`: enough to try a pipeline, and no place to train a real model."""
+    if view.platform is None:
+        return
+    for step in view.steps:
+        if step.resources.is_emulated:
+            asked = step.resources
+            yield Finding(
+                _place(step, "accelerators"),
+                EMULATED,
+                f"'{step.section[1]}' asks for {asked.accelerators} {asked.accelerator}, which platform "
+                f"'{view.platform.metadata.name}' emulates on the CPU",
+                "enough to try a pipeline with a tiny model; for a real one, choose a platform that has them",
+            )
+
+
 def batches(view: View) -> Iterator[Finding]:
     """`effective-batch-size`: each process must get as many samples, or the gradients would not count alike."""
     for training in view.trainings:
@@ -91,7 +108,7 @@ def quantization(view: View) -> Iterator[Finding]:
 
 
 def kernels(view: View) -> Iterator[Finding]:
-    """`flash-attention-on-cpu`: there is no such kernel, so the training would fail after everything before it."""
+    """`flash-attention-on-cpu`, `emulated-accelerator`: a CPU has no such kernel, so the training would fail in the end."""
     for training in view.trainings:
         told = training.parameters
         for field, is_set, instead in (
@@ -99,11 +116,15 @@ def kernels(view: View) -> Iterator[Finding]:
             ("use_liger", told.use_liger, "remove it"),
             ("precision", told.precision == "fp16", "use 'bf16' or 'fp32'"),
         ):
-            if is_set and not training.resources.accelerators and told.algorithm != "custom":
-                value = getattr(told, field)
-                yield Finding(training.place(field), "flash-attention-on-cpu",
-                              f"'{field}: {str(value).lower() if value is True else value}' needs an accelerator, "
-                              "and the training has none",
+            if not is_set or training.resources.devices or told.algorithm == "custom":
+                continue
+            value = getattr(told, field)
+            needs = f"'{field}: {str(value).lower() if value is True else value}' needs an accelerator, and "
+            if training.resources.is_emulated:
+                yield Finding(training.place(field), EMULATED, f"{needs}the CPU only stands in for one: it would fail",
+                              f"{instead} to try the pipeline here, or choose a platform that has accelerators")  # fmt: skip
+            else:
+                yield Finding(training.place(field), "flash-attention-on-cpu", f"{needs}the training has none",
                               f"{instead}, or ask for an accelerator: 'resources: {{accelerators: 1}}'")  # fmt: skip
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from hubc.commands.runs import local_backend
+from hubc.commands.runs import backend_of, show
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -13,6 +12,5 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """End a run, and say so when nothing of it runs any more."""
-    run = local_backend().cancel(options.run)
-    sys.stdout.write(f"{run.id}: {run.state}; nothing of it runs any more\n")
+    show(backend_of(options.platform).cancel(options.run), options, "; nothing of it runs any more")
     return 0

@@ -7,7 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from hubc.commands.runs import local_backend
+from hubc.backends.local import LocalBackend
+from hubc.commands.runs import backend_of, how_to_start
 from hubc.runs import DONE
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """List the runs, the newest first."""
-    backend = local_backend()
+    backend = backend_of(options.platform)
     runs = backend.list()
     if options.format == "json":
         sys.stdout.write(json.dumps([run.model_dump(mode="json") for run in runs], indent=2) + "\n")
         return 0
     if not runs:
-        sys.stdout.write(f"no runs yet in {backend.root}; start one with: hubc run SPEC\n")
+        where = f"in {backend.root}" if isinstance(backend, LocalBackend) else f"on '{options.platform}'"
+        sys.stdout.write(f"no runs yet {where}; start one with: {how_to_start(backend)}\n")
     width = max((len(run.id) for run in runs), default=0)
     for run in runs:
         done = sum(step.state in DONE for step in run.steps)

@@ -54,7 +54,7 @@ def _plan(spec: Path, platform: Platform, root: Path) -> Plan:
 
 def _estimates(plan: Plan, platform: Platform, root: Path) -> Mapping[str, StepEstimate]:
     """Return what the steps are expected to need; where no model is asked, trained or on accelerators, that is nothing."""
-    if not any(step.kind in ("generate", "train") or step.resources.accelerators for step in plan.steps):
+    if not any(step.kind in ("generate", "train") or step.resources.devices for step in plan.steps):
         return {}
     from hubc.estimates.find_config import config_in_repository
     from hubc.plan_views.estimated import estimates_of

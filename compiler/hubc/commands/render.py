@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from hubc.commands.plans import compiled
 from hubc.errors import UsageError
-from hubc.repository import find_root
-from hubc.workspace import load_plan, load_platform
+from hubc.origin import Origin
+from hubc.repository import find_root, name_in
+from hubc.workspace import load_platform
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,13 +20,20 @@ def run(options: Namespace) -> int:
     platform = load_platform(options.platform, find_root(options.spec.parent))
     if platform.spec.argo is None:
         raise UsageError(f"platform '{platform.metadata.name}' is not a cluster; use 'hubc run', or name another --platform")
-    plan = load_plan(options.spec, platform)
+    plan = compiled(options.spec, platform)
     from hubc.backends.argo import render, warnings
 
-    text = render(plan, platform)
+    text = render(plan, platform, origin(options), options.form)
     sys.stderr.writelines(f"hubc: warning: {warning}\n" for warning in warnings(plan, platform))
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
     return 0
+
+
+def origin(options: Namespace) -> Origin:
+    """Return where the plan comes from, as the command line says."""
+    return Origin(
+        name_in(find_root(options.spec.parent), options.spec), options.commit, options.pull_request, options.repository
+    )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from hubc.backends.local import LocalBackend
 from hubc.backends.local.events import last_lines
+from hubc.commands.plans import compiled_to_run
 from hubc.display import LiveDisplay, PlainDisplay
 from hubc.errors import RunFailedError, UsageError
 from hubc.report import report, report_text
-from hubc.repository import display_name, find_root
-from hubc.workspace import load_plan, load_platform
+from hubc.repository import find_root, name_in
+from hubc.workspace import load_platform
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,12 +26,12 @@ def run(options: Namespace) -> int:
     platform = load_platform("local", find_root(options.spec.parent))
     if platform.spec.local is None:
         raise UsageError("the platform 'local' in specs/platforms/ is a cluster; name it otherwise")
-    plan = load_plan(options.spec, platform)
-    backend = LocalBackend(find_root(options.spec.parent))
+    root = find_root(options.spec.parent)
+    plan = compiled_to_run(options.spec, platform)
+    backend = LocalBackend(root, options.parallel or platform.spec.local.parallel_steps)
     display = LiveDisplay(sys.stderr) if sys.stderr.isatty() else PlainDisplay(sys.stderr)
     with display:
-        parallel = options.parallel or platform.spec.local.parallel_steps
-        done = backend.run(plan, display_name(options.spec), parallel, display, _complain)
+        done = backend.run(plan, name_in(root, options.spec), display, _complain)
     if done.state != "succeeded":
         raise RunFailedError(_failure(done, backend))
     facts = report(done, backend.state.storage_root)

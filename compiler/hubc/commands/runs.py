@@ -1,20 +1,54 @@
-"""What the commands about runs share."""
+"""What the commands about runs share: the backend of a platform, the run that is meant, and how a run is shown."""
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubc.backends.local import LocalBackend
-from hubc.errors import UsageError
+from hubc.errors import HubcError, RunFailedError, UsageError
+from hubc.printable import printable
 from hubc.repository import find_root
 
+if TYPE_CHECKING:
+    from argparse import Namespace
 
-def local_backend() -> LocalBackend:
-    """Return the backend of the repository that the current folder lies in."""
-    return LocalBackend(find_root(Path.cwd()))
+    from hubc.backends import Backend
+    from hubc.runs import Run
+    from hubc.spec.platform import Platform
 
 
-def chosen(backend: LocalBackend, run: str | None) -> str:
+def backend_of(name: str) -> Backend:
+    """Return the backend of a platform, by its name or file, in the repository that the current folder lies in.
+
+    The runs on this machine can be looked at whatever a spec says.
+    """
+    root = find_root(Path.cwd())
+    if name == "local":
+        return LocalBackend(root)
+    from hubc.workspace import load_platform
+
+    return backend_for(load_platform(name, root), root)
+
+
+def backend_for(platform: Platform, root: Path) -> Backend:
+    """Return the backend of a platform for the specs of the repository at `root`.
+
+    Raises HubcError if what reaches a cluster is not installed.
+    """
+    if platform.spec.local is not None:
+        return LocalBackend(root, platform.spec.local.parallel_steps)
+    try:
+        module = import_module("hubc.backends.argo.backend")
+    except ModuleNotFoundError as error:
+        raise HubcError(f"to reach a cluster, '{error.name}' is needed; install it with: pip install 'hubc[argo]'") from None
+    backend: Backend = module.ArgoBackend(platform)
+    return backend
+
+
+def chosen(backend: Backend, run: str | None) -> str:
     """Return the named run, or the newest.
 
     Raises UsageError if there is no run yet.
@@ -23,5 +57,32 @@ def chosen(backend: LocalBackend, run: str | None) -> str:
         return run
     newest = backend.list()[:1]
     if not newest:
-        raise UsageError("no runs yet; start one with: hubc run SPEC")
+        raise UsageError(f"no runs yet; start one with: {how_to_start(backend)}")
     return newest[0].id
+
+
+def how_to_start(backend: Backend) -> str:
+    """Return the command that starts a first run."""
+    return "hubc run SPEC" if isinstance(backend, LocalBackend) else "hubc submit SPEC --platform P"
+
+
+def on(platform: str) -> str:
+    """Return what a command that is shown needs to say so that it means this platform."""
+    return "" if platform == "local" else f" --platform {platform}"
+
+
+def show(run: Run, options: Namespace, note: str = "") -> None:
+    """Print a run on one line, or for programs; `note` is for people."""
+    if options.format == "json":
+        sys.stdout.write(run.model_dump_json(indent=2) + "\n")
+    else:
+        sys.stdout.write(printable(f"{run.id}: {run.state}{note}") + "\n")
+
+
+def finished(run: Run, options: Namespace) -> int:
+    """Show a run that has ended; raises RunFailedError if it did not succeed."""
+    show(run, options)
+    if run.state != "succeeded":
+        reason = printable(run.reason) or f"run '{run.id}' was {run.state}"
+        raise RunFailedError(f"{reason}\nmore: hubc logs {run.id}{on(options.platform)}")
+    return 0

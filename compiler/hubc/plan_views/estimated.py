@@ -67,7 +67,7 @@ def _work(step: Step, device: Device | None, tokens: Span | None, flops_a_token:
     """Return tokens, hours and cost; why something is missing is said of trainings only, where somebody expects it."""
     if device is None:
         return WorkEstimate(tokens) if tokens else None
-    number = step.resources.nodes * step.resources.accelerators
+    number = step.resources.nodes * step.resources.devices
     work = estimate_work(tokens, flops_a_token, device, number, step.resources.timeout_minutes)
     return work if step.kind == "train" else replace(work, reasons=())
 
@@ -76,7 +76,7 @@ def _told(plan: Plan, step: Step) -> Training:
     """Return what an estimate needs to know of a training step."""
     told: dict[str, Any] = {**step.parameters, **step.parameters["parallelism"]}
     devices = step.resources.nodes * step.resources.processes_per_node
-    told["devices"], told["on_accelerator"] = devices, step.resources.accelerators > 0
+    told["devices"], told["on_accelerator"] = devices, step.resources.devices > 0
     share = max(1, told["effective_batch_size"] // devices)
     told["micro_batch_size"] = micro = _micro_batch_size(share, told["micro_batch_size"])
     told["gradient_accumulation_steps"] = share // micro
@@ -95,7 +95,7 @@ def _micro_batch_size(share: int, most: int) -> int:
 
 def _device(step: Step, platform: Platform) -> Device | None:
     name = step.resources.accelerator
-    if name is None or name not in platform.spec.accelerators:
+    if step.resources.is_emulated or name is None or name not in platform.spec.accelerators:
         return None
     kind = platform.spec.accelerators[name]
     return Device(name, kind.memory_gib, kind.tflops, kind.price_per_hour, platform.spec.currency)

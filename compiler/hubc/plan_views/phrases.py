@@ -139,7 +139,8 @@ def resources_text(resources: Resources) -> str:
     parts = [f"{resources.nodes} nodes of"] if resources.nodes > 1 else []
     parts += [f"{resources.cpus} cores,", f"{resources.memory_gib} GiB"]
     if resources.accelerators:
-        parts.append(f"and {resources.accelerators} {resources.accelerator}")
+        emulated = "emulated " if resources.is_emulated else ""
+        parts.append(f"and {resources.accelerators} {emulated}{resources.accelerator}")
     return f"{' '.join(parts)}; at most {resources.timeout_minutes} min"
 
 

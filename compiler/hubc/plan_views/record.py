@@ -73,6 +73,8 @@ class ResourcesRecord(Record):
     """Kind of accelerator."""
     timeout_minutes: int
     """Time after which the step is stopped."""
+    is_emulated: bool
+    """Whether the CPU stands in for the accelerators."""
 
 
 class SecretRecord(Record):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from hub_steps.contract import DEVICE, STOP_ON_EOF, ExitCode
+from hubc.errors import UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 OWNER = "HUBC_OWNER"
 """Environment variable that every process of a run inherits, so that none can escape by leaving its group."""
 RETRYABLE = frozenset({int(ExitCode.RETRY), int(ExitCode.STOPPED)})
+LOCK_SECONDS = 60.0
+"""Longest wait for a lock that is about to be free: who ended a run may still tell webhooks about it."""
 STOP_SECONDS = 45.0
 """Time for a step to stop by itself: training writes a checkpoint."""
 
@@ -120,6 +123,19 @@ def lock_file(path: Path, *, shared: bool = False) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def take_lock(path: Path) -> int:
+    """Return a descriptor that holds the lock of a file, once no other process does.
+
+    Raises UnreachableError if another one holds it for too long.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (lock := lock_file(path)) is None:
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"another process holds {path}; try again when it has ended")
+        time.sleep(0.05)
+    return lock
 
 
 def free_port() -> int:

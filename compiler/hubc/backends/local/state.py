@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from hub_steps.files import write_durably
-from hubc.backends.local.processes import lock_file
+from hubc.backends.local.processes import lock_file, take_lock
 from hubc.errors import UnreachableError, UsageError
 from hubc.runs import ENDED, Run, StepRun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hubc.plan import Plan
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 RECORD = "run.json"
 DRIVER_LOCK = "driver.lock"
 """Held by the process that drives a run for as long as it lives: a process id alone may belong to another by now."""
+SUBMIT_LOCK = "submit.lock"
 
 
 class State:
@@ -38,34 +42,76 @@ class State:
         """URI below which the outputs of steps lie."""
         return (self.folder / "outputs").as_uri()
 
-    def create(self, plan: Plan, spec: str) -> Run:
-        """Make the folder and the record of a new run, which this process drives from now on.
+    @contextmanager
+    def submitting(self) -> Iterator[None]:
+        """Let nobody else submit for as long as this lasts, so that one plan is not started twice.
 
+        Raises UnreachableError if nothing can be written there.
+        """
+        with self._writing():
+            self._make_folder()
+            file = (self.folder / SUBMIT_LOCK).open("w", encoding="utf-8")
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def create(self, plan: Plan, spec: str) -> tuple[Run, int]:
+        """Make the folder and the record of a new run, which waits for the process that drives it.
+
+        That is who holds the descriptor that comes with it; once nobody does, nobody drives the run.
         Raises UnreachableError if nothing can be written there.
         """
         now = time.time()
         stem = f"{plan.pipeline}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}"
-        try:
-            self.runs.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        with self._writing():
+            self._make_folder()
             name = self._claim(stem)
-            lock_file(self.runs / name / DRIVER_LOCK)
+            lock = take_lock(self.runs / name / DRIVER_LOCK)
             run = Run(
                 id=name,
                 pipeline=plan.pipeline,
                 platform=plan.platform,
                 spec=spec,
                 plan_digest=plan.digest,
-                state="running",
+                state="pending",
                 created_at=now,
-                pid=os.getpid(),
                 steps=tuple(StepRun(id=step.id, kind=step.kind, key=step.key) for step in plan.steps),
             )
             (self.runs / name / "plan.json").write_text(json.dumps(plan.as_data(), indent=2), encoding="utf-8")
             self.save(run)
+        return run, lock
+
+    def restart(self, run: Run) -> tuple[Run, int]:
+        """Make a run that has ended one that waits again, as `create` does; the logs it has are set aside."""
+        with self._writing():
+            folder = self.runs / run.id
+            lock = take_lock(folder / DRIVER_LOCK)
+            aside = folder / f"attempt-{1 + sum(1 for _ in folder.glob('attempt-*'))}"
+            aside.mkdir()
+            for log in folder.glob("*.log"):
+                log.rename(aside / log.name)
+            steps = tuple(StepRun(id=step.id, kind=step.kind, key=step.key) for step in run.steps)
+            fresh = {"state": "pending", "reason": "", "finished_at": None, "pid": None, "steps": steps}
+            run = run.model_copy(update=fresh)
+            self.save(run)
+        return run, lock
+
+    def begin(self, run: Run) -> Run:
+        """Record that this process drives a run from now on."""
+        run = run.model_copy(update={"state": "running", "pid": os.getpid()})
+        self.save(run)
+        return run
+
+    def _make_folder(self) -> None:
+        self.runs.mkdir(parents=True, exist_ok=True)
+        (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UnreachableError(f"cannot write below {self.folder}: {error.strerror}") from None
-        return run
 
     def _claim(self, stem: str) -> str:
         for number in range(1, 1000):
@@ -82,10 +128,8 @@ class State:
 
         Raises UnreachableError if it cannot be written.
         """
-        try:
+        with self._writing():
             write_durably(self.runs / run.id / RECORD, run.model_dump_json(indent=2))
-        except OSError as error:
-            raise UnreachableError(f"cannot write below {self.folder}: {error.strerror}") from None
 
     def load(self, id: str) -> Run:
         """Return a run; one whose process is gone without a word has failed.
@@ -135,8 +179,14 @@ class State:
         return sorted(self.runs.joinpath(run).glob(f"{step}.*.log"))
 
     def remove(self, id: str) -> None:
-        """Forget a run."""
-        shutil.rmtree(self.runs / id)
+        """Forget a run.
+
+        Raises UsageError if somebody else just did.
+        """
+        try:
+            shutil.rmtree(self.runs / id)
+        except FileNotFoundError:
+            raise UsageError(f"run '{id}' has just been deleted by somebody else") from None
 
 
 def _read(path: Path) -> Run:
@@ -145,7 +195,8 @@ def _read(path: Path) -> Run:
 
 def _abandoned(run: Run) -> Run:
     """Return the run as failed: its driver was killed before it could say so."""
-    reason = f"hubc (process {run.pid}) ended without a word; run it again, and finished steps are reused"
+    process = f"hubc (process {run.pid})" if run.pid is not None else "hubc"
+    reason = f"{process} ended without a word; run it again, and finished steps are reused"
     steps = tuple(
         step.model_copy(update={"state": "failed" if step.state == "running" else "cancelled", "reason": reason})
         if step.state in ("pending", "waiting", "running")
