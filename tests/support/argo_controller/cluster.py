@@ -37,6 +37,8 @@ class Cluster:
     """Mutex to the uids of the Workflows that want it; the first one has it."""
     started: dict[str, float] = field(default_factory=dict)
     """Uid to the time when the object was first seen running, finer than its status says."""
+    meetings: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Attempt of a training to what its pods are told about each other."""
 
     def seconds_left(self, uid: str, limit_seconds: float | None) -> float | None:
         """Return how long something may still run, or None for any time."""

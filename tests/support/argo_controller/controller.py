@@ -12,6 +12,7 @@ from kube import ApiError
 from argo_controller.cluster import Cluster, Settings
 from argo_controller.jobs import reconcile_job
 from argo_controller.jobsets import reconcile_jobset
+from argo_controller.kubeflow import reconcile_pytorchjob, reconcile_trainjob
 from argo_controller.kubelet import Kubelet
 from argo_controller.leaves import WORKFLOW, owner
 from argo_controller.workflows import ENDED, Operation
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]
-_JOBS: Mapping[str, Callable[[Cluster, Object], float | None]] = {"jobs": reconcile_job, "jobsets": reconcile_jobset}
+_JOBS: Mapping[str, Callable[[Cluster, Object], float | None]] = {
+    "jobs": reconcile_job,
+    "jobsets": reconcile_jobset,
+    "trainjobs": reconcile_trainjob,
+    "pytorchjobs": reconcile_pytorchjob,
+}
 
 
 class Controller:
@@ -75,7 +81,7 @@ class Controller:
         try:
             while not self._is_closing:
                 for key in self._next():
-                    self._look_at(key)
+                    self._look_at_again(key)
         except Exception as error:
             # `close` tells the test, which would otherwise only time out.
             self._failure = error
@@ -98,6 +104,15 @@ class Controller:
             del self._due[key]
         return sorted(late | changed)
 
+    def _look_at_again(self, key: Key) -> None:
+        try:
+            self._look_at(key)
+        except ApiError as error:
+            # Somebody changed or removed what this look was about: the next one sees that.
+            if error.code not in (404, 409):
+                raise
+            self._again(key, 0.05)
+
     def _look_at(self, key: Key) -> None:
         plural = key[0]
         with self.api.store.changed:
@@ -115,12 +130,7 @@ class Controller:
             self._wake_waiting()
             return
         run = Operation(self._cluster, found)
-        try:
-            run.run()
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise
-            self._again(key, 0.0)
+        run.run()
         self._again(key, min(run.again_seconds, default=None))
         if run.status.get("phase") in ENDED:
             self._wake_waiting()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from kube import ApiError
 from kube.patches import merged
+from kube.selectors import by_labels
 
 from argo_controller.conditions import ConditionError, parse
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 FAILED = 64
 """Exit code of `argoexec`, whatever went wrong."""
+
+
+_JSON_PATH = re.compile(r'\.([\w-]+)|\[(\d+)\]|\[\?\(@\.(\w+)\s*==\s*"([^"]*)"\)\]|(\.\*)')
 
 
 class ResourceError(Exception):
@@ -62,15 +66,15 @@ class Executor:
             self._api.store.changed.notify_all()
 
     def _act(self) -> None:
+        if self._resource["action"] == "delete":
+            self._delete()
+            return
         manifest: Object = yaml.safe_load(self._resource["manifest"])
         resource = self._kind(manifest)
         place = (resource, manifest["metadata"].get("namespace", self._pod["metadata"]["namespace"]))
         if self._resource.get("setOwnerReference"):
             owner = self._pod["metadata"]["ownerReferences"][0]
             manifest["metadata"].setdefault("ownerReferences", []).append({**owner, "blockOwnerDeletion": False})
-        if self._resource["action"] == "delete":
-            self._delete(*place, manifest["metadata"]["name"])
-            return
         self.found = self._write(*place, manifest)
         self._log(f"{resource.qualified}/{self.found['metadata']['name']} {self._resource['action']}")
         self._wait_for_condition(*place, self.found["metadata"]["name"])
@@ -96,16 +100,34 @@ class Executor:
                 return store.update(resource, namespace, name, lambda old: merged(old, manifest))
         raise ResourceError(f"unknown action {self._resource['action']}")
 
-    def _delete(self, resource: Resource, namespace: str, name: str) -> None:
-        """Delete as kubectl does, which waits until the object is gone."""
-        try:
-            self._api.delete(resource.plural, name, namespace, propagationPolicy="Background")
-        except ApiError as error:
-            if error.code != 404 or "--ignore-not-found" not in self._resource.get("flags", []):
-                raise
-        key = (resource.plural, namespace, name)
+    def _delete(self) -> None:
+        """Delete as kubectl does, which waits until the objects are gone."""
+        flags = self._resource.get("flags", [])
+        policy = "Foreground" if "--cascade=foreground" in flags else "Background"
+        targets = self._targets(flags)
+        for plural, namespace, name in targets:
+            try:
+                self._api.delete(plural, name, namespace, propagationPolicy=policy)
+            except ApiError as error:
+                if error.code != 404 or "--ignore-not-found" not in flags:
+                    raise
         with self._api.store.changed:
-            self._api.store.changed.wait_for(lambda: self._killed or key not in self._api.store.objects)
+            self._api.store.changed.wait_for(lambda: self._killed or not self._api.store.objects.keys() & set(targets))
+
+    def _targets(self, flags: list[str]) -> list[tuple[str, str, str]]:
+        """Return what to delete: what the manifest names, or what a selector finds."""
+        namespace = self._pod["metadata"]["namespace"]
+        if "manifest" in self._resource:
+            manifest = yaml.safe_load(self._resource["manifest"])
+            place = manifest["metadata"].get("namespace", namespace)
+            return [(self._kind(manifest).plural, place, manifest["metadata"]["name"])]
+        kind = next(flag for flag in flags if not flag.startswith("-"))
+        plural = next((item.plural for item in self._api.installed.values() if kind in (item.qualified, item.plural)), None)
+        if plural is None:
+            raise ResourceError(f'the server doesn\'t have a resource type "{kind}"')
+        selectors = [flag.removeprefix("--selector=") for flag in flags if flag.startswith("--selector=")]
+        fits = by_labels(",".join(selectors))
+        return [(plural, namespace, item["metadata"]["name"]) for item in self._api.list(plural, namespace) if fits(item)]
 
     def _wait_for_condition(self, resource: Resource, namespace: str, name: str) -> None:
         good = parse(self._resource.get("successCondition", ""))
@@ -143,10 +165,15 @@ def _from_file(places: Places, source: Object) -> str | None:
     return path.read_text(encoding="utf-8").removesuffix("\n") if path.is_file() else None
 
 
-def _from_object(found: Any, source: Object) -> str | None:
-    for key, number in re.findall(r"\.([\w-]+)|\[(\d+)\]", source["jsonPath"]):
-        try:
-            found = found[int(number) if number else key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return found if isinstance(found, str) else json.dumps(found)
+def _from_object(found: Object, source: Object) -> str:
+    """Return what kubectl prints for a JSONPath: nothing for what is missing."""
+    values: list[Any] = [found]
+    for key, number, other, wanted, every in _JSON_PATH.findall(source["jsonPath"]):
+        if key:
+            values = [value[key] for value in values if isinstance(value, dict) and key in value]
+        elif number:
+            values = [value[int(number)] for value in values if isinstance(value, list) and int(number) < len(value)]
+        else:
+            values = [item for value in values for item in (value.values() if isinstance(value, dict) else value)]
+            values = values if every else [item for item in values if item.get(other) == wanted]
+    return " ".join(value if isinstance(value, str) else json.dumps(value) for value in values)

@@ -159,11 +159,11 @@ def play_steps(run: Operation, name: str, template: Object, boundary: Object | N
         steps = [run.nodes.get(f"{title}.{step['name']}") for step in group]
         started = [step for step in steps if step]
         for step in started:
-            step["displayName"] = step["name"].removeprefix(f"{title}.")
             run.nodes.link(found, step["name"])
         if not all(map(is_fulfilled, steps)):
             return node
-        bad = next((step for step in started if step["phase"] in BAD), None)
+        goes_on = {f"{title}.{step['name']}": step.get("continueOn") or {} for step in group}
+        bad = next((step for step in started if _breaks_off(step, goes_on[step["name"]])), None)
         why = f"child '{bad['id']}' failed" if bad else ""
         run.nodes.mark(found, bad["phase"] if bad else "Succeeded", why)
         if bad:
@@ -172,3 +172,8 @@ def play_steps(run: Operation, name: str, template: Object, boundary: Object | N
         rows += group
     node["outboundNodes"] = [item["id"] for item in before]
     return _end(run, node, template, "Succeeded", _known(run, node, "steps", rows))
+
+
+def _breaks_off(step: Object, continue_on: Object) -> bool:
+    key = {"Failed": "failed", "Error": "error"}.get(step["phase"])
+    return key is not None and not continue_on.get(key)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from argo_controller.leaves import owner
 from argo_controller.nodes import now
+from argo_controller.peers import meeting, with_notes
+from argo_controller.places import HOSTS
 
 if TYPE_CHECKING:
     from argo_controller.cluster import Cluster
 
 Object = dict[str, Any]
 INDEX = "batch.kubernetes.io/job-completion-index"
-MAIN_PORT = ("PET_MASTER_PORT", "MASTER_PORT")
 
 
 def condition(type: str, reason: str = "", message: str = "", status: str = "True") -> Object:
@@ -90,8 +91,9 @@ def _go_on(cluster: Cluster, job: Object, pods: list[Object], active: list[Objec
     busy = {pod["metadata"]["annotations"][INDEX] for pod in active}
     room = job["spec"].get("parallelism", 1) - len(active)
     missing = [index for index in range(count) if str(index) not in done | busy][: max(0, room)]
+    template = _template(cluster, job, count)
     for index in missing:
-        start_pod(cluster, "jobs", job, job["spec"]["template"], f"{job['metadata']['name']}-{index}", labels={
+        start_pod(cluster, "jobs", job, template, f"{job['metadata']['name']}-{index}", labels={
             "batch.kubernetes.io/job-name": job["metadata"]["name"], "job-name": job["metadata"]["name"], INDEX: str(index),
         })  # fmt: skip
     is_over = len(done) == count
@@ -104,6 +106,16 @@ def _go_on(cluster: Cluster, job: Object, pods: list[Object], active: list[Objec
         **({"completionTime": now()} if is_over else {}),
     )  # fmt: skip
     return None
+
+
+def _template(cluster: Cluster, job: Object, count: int) -> Object:
+    """Return the pod template; the pods of a Job that stands alone are told here where they meet."""
+    template: Object = job["spec"]["template"]
+    if HOSTS in template.get("metadata", {}).get("annotations", {}) or "subdomain" not in template["spec"]:
+        return template
+    name, namespace, uid = (job["metadata"][key] for key in ("name", "namespace", "uid"))
+    hosts = [f"{name}-{index}.{template['spec']['subdomain']}" for index in range(count)]
+    return with_notes(template, {}, meeting(cluster, uid, hosts, namespace, [template]))
 
 
 def _delete(cluster: Cluster, pods: list[Object]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from argo_controller.jobs import MAIN_PORT, condition, has, owned, set_status
+from argo_controller.jobs import condition, has, owned, set_status
 from argo_controller.leaves import owner
-from argo_controller.places import HOSTS, PORTS, free_port
+from argo_controller.peers import meeting, with_notes
 
 if TYPE_CHECKING:
     from argo_controller.cluster import Cluster
@@ -102,7 +102,8 @@ def _create(cluster: Cluster, found: Object, restarts: int) -> None:
         cluster.api.create("services", service, namespace)
     rows = [(row, number) for row in found["spec"]["replicatedJobs"] for number in range(row.get("replicas", 1))]
     hosts = [f"{name}-{row['name']}-{number}-{pod}.{subdomain}" for row, number in rows for pod in range(_num_pods(row))]
-    notes = {HOSTS: all_names(hosts, namespace), PORTS: ports([row["template"]["spec"]["template"] for row, _ in rows])}
+    templates = [row["template"]["spec"]["template"] for row, _ in rows]
+    notes = meeting(cluster, f"{found['metadata']['uid']}/{restarts}", hosts, namespace, templates)
     for row, number in rows:
         job = f"{name}-{row['name']}-{number}"
         labels = {f"{PREFIX}/jobset-name": name, f"{PREFIX}/replicatedjob-name": row["name"],
@@ -118,31 +119,6 @@ def _create(cluster: Cluster, found: Object, restarts: int) -> None:
 def _num_pods(row: Object) -> int:
     spec = row["template"]["spec"]
     return int(spec.get("completions", spec.get("parallelism", 1)))
-
-
-def all_names(hosts: list[str], namespace: str) -> str:
-    """Return all ways to write the names of hosts in a cluster."""
-    ends = (f".{namespace}.svc.cluster.local", f".{namespace}.svc", f".{namespace}", "")
-    return ",".join(host + end for host in hosts for end in ends)
-
-
-def with_notes(template: Object, labels: Object, notes: Object) -> Object:
-    """Return a pod template with more labels and annotations."""
-    given = template.get("metadata", {})
-    metadata = {**given, "labels": given.get("labels", {}) | labels, "annotations": given.get("annotations", {}) | notes}
-    return {**template, "metadata": metadata}
-
-
-def ports(templates: list[Object]) -> str:
-    """Return the ports that the peers of a training meet at, each with a free one."""
-    found = {
-        str(item["value"])
-        for template in templates
-        for container in template["spec"]["containers"]
-        for item in container.get("env", [])
-        if item["name"] in MAIN_PORT and "value" in item
-    }
-    return ",".join(f"{port}={free_port()}" for port in sorted(found))
 
 
 def _delete(cluster: Cluster, jobs: list[Object]) -> None:

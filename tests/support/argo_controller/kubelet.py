@@ -44,7 +44,7 @@ class Kubelet:
         """Run a pod from now on."""
         run = PodRun(self, pod)
         thread = threading.Thread(target=run.run, name=pod["metadata"]["name"], daemon=True)
-        self._runs[run.uid] = (run, thread)
+        self._runs[run.record.uid] = (run, thread)
         thread.start()
 
     def terminate(self, uid: str) -> None:
@@ -55,7 +55,7 @@ class Kubelet:
     def kill(self, name: str, container: str | None = None) -> None:
         """Kill the processes of a pod at once, as a lack of memory does."""
         for run, thread in list(self._runs.values()):
-            if run.name == name and thread.is_alive():
+            if run.record.name == name and thread.is_alive():
                 run.kill(container)
 
     def wake(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ Object = dict[str, Any]
 FULFILLED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 COMPLETED = ("Succeeded", "Failed", "Error")
 BAD = ("Failed", "Error")
+_BEFORE = re.compile(r"^(\[\d+\])?\.")
 
 
 def now() -> str:
@@ -50,7 +52,7 @@ class Nodes:
         self, name: str, type: str, phase: str, template: str = "", boundary: Object | None = None, message: str = ""
     ) -> Object:
         """Add a node; what is inside another one is shown without the other's name."""
-        shown = name.removeprefix(boundary["name"]).removeprefix(".") if boundary else name
+        shown = _BEFORE.sub("", name.removeprefix(boundary["name"])) if boundary else name
         node: Object = {"id": self.id(name), "name": name, "displayName": shown, "type": type, "startedAt": now()}
         node |= {"templateName": template} if template else {}
         node |= {"boundaryID": boundary["id"]} if boundary else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ class PodPlaces:
         spec, notes = pod["spec"], pod["metadata"].get("annotations", {})
         self._volumes = {volume["name"]: _place(volume, folder, claims) for volume in spec.get("volumes", [])}
         every = [*spec.get("initContainers", []), *spec["containers"]]
-        numbers = {str(port["containerPort"]) for item in every for port in item.get("ports", [])}
-        self._ports = {number: free_port() for number in numbers}
+        self._ports = {number: free_port() for item in every for number in _ports(item)}
         self._ports |= {key: int(value) for key, value in _pairs(notes.get(PORTS, ""))}
         self._hosts = [host for host in notes.get(HOSTS, "").split(",") if host]
 
@@ -84,6 +84,13 @@ class PodPlaces:
 def _place(volume: Object, folder: Path, claims: Path) -> Path:
     claim = volume.get("persistentVolumeClaim")
     return claims / str(claim["claimName"]) if claim else folder / "volumes" / str(volume["name"])
+
+
+def _ports(container: Object) -> set[str]:
+    """Return the ports that a container listens on: those it declares, and those that its program is told."""
+    words = [*container.get("command", []), *container.get("args", [])]
+    told = {number for word, number in pairwise(words) if word == "--port"}
+    return told | {str(port["containerPort"]) for port in container.get("ports", [])}
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

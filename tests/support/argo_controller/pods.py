@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import time
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from argo_controller.environment import MissingError, expand, fill_volume, variables
 from argo_controller.executor import Executor, output_parameters
-from argo_controller.leaves import EXECUTOR, OUTPUTS, TEMPLATE
+from argo_controller.leaves import EXECUTOR, TEMPLATE
 from argo_controller.nodes import now
 from argo_controller.places import PodPlaces
+from argo_controller.pod_record import PodRecord, running, terminated
 from argo_controller.processes import NOT_FOUND, Process, command_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from argo_controller.kubelet import Kubelet
 
 Object = dict[str, Any]
+LATE = "Pod was active on the node longer than the specified deadline"
 
 
 class GoneError(Exception):
@@ -34,22 +35,20 @@ class PodRun:
 
     def __init__(self, kubelet: Kubelet, pod: Object) -> None:
         self._kubelet, self._api, self._pod = kubelet, kubelet.api, pod
-        self.name, self.namespace, self.uid = (pod["metadata"][key] for key in ("name", "namespace", "uid"))
-        self._key = ("pods", self.namespace, self.name)
+        self.record = PodRecord(self._api, pod)
         self._template: Object = json.loads(pod["metadata"].get("annotations", {}).get(TEMPLATE, "{}"))
         self._places = PodPlaces(
-            pod, kubelet.root / "pods" / self.uid, kubelet.shared, kubelet.root / "claims", kubelet.kept
+            pod, kubelet.root / "pods" / self.record.uid, kubelet.shared, kubelet.root / "claims", kubelet.kept
         )
         self._running: dict[str, Process | Executor] = {}
-        self._states: dict[str, Object] = {}
-        self._must_end = self._is_abandoned = False
+        self._must_end = False
 
     def run(self) -> None:
         """Run the pod until it has ended or is gone."""
         try:
             self._wait(lambda: not self._is_held())
-            self._report(spec={"nodeName": "node-1"}, conditions=[{"type": "PodScheduled", "status": "True"}])
-            self._states = {"init": _terminated(0, ""), "wait": {"running": {"startedAt": now()}}}
+            self.record.write(node="node-1", conditions=[{"type": "PodScheduled", "status": "True"}])
+            self.record.states = {"init": terminated(0), "wait": running()}
             self._wait(self._has_images)
             self._wait(self._has_volumes)
             code = self._run_init_containers()
@@ -57,10 +56,10 @@ class PodRun:
         except GoneError:
             self._stop_all()
             # Of a pod that is deleted nobody sees the end: it is there, and then it is not.
-            if self._must_end and (pod := self._current()) and "deletionTimestamp" not in pod["metadata"]:
+            if self._must_end and not self.record.is_deleted():
                 self._end(137)
-        if (pod := self._current()) and "deletionTimestamp" in pod["metadata"]:
-            self._api.delete("pods", self.name, self.namespace, gracePeriodSeconds=0)
+        if self.record.is_deleted():
+            self.record.remove()
 
     def terminate(self) -> None:
         """Ask the pod to end."""
@@ -74,16 +73,10 @@ class PodRun:
 
     def abandon(self) -> None:
         """End without telling anybody."""
-        self._is_abandoned = True
-
-    def _current(self) -> Object | None:
-        """Return the pod as it is in the API, not to be changed, or None if it is gone or another one."""
-        pod = self._api.store.objects.get(self._key)
-        return pod if pod and pod["metadata"]["uid"] == self.uid and not self._is_abandoned else None
+        self.record.is_closed = True
 
     def _is_ending(self) -> bool:
-        pod = self._current()
-        return self._must_end or pod is None or "deletionTimestamp" in pod["metadata"]
+        return self._must_end or self.record.is_deleted()
 
     def _wait(self, test: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until something is so, or the time is up; raises GoneError when the pod must end."""
@@ -93,38 +86,17 @@ class PodRun:
                 raise GoneError
             return found
 
-    def _report(self, spec: Object | None = None, notes: Object | None = None, **status: Any) -> None:
-        """Write to the pod, if it is still there."""
-        change = {"spec": spec or {}, "status": status, "metadata": {"annotations": notes or {}}}
-        with self._api.store.changed:
-            if self._current():
-                self._api.patch("pods", self.name, self.namespace, change)
-
-    def _report_states(self, **status: Any) -> None:
-        spec = self._pod["spec"]
-        rows = {"initContainerStatuses": spec.get("initContainers", []), "containerStatuses": spec["containers"]}
-        waiting = {"waiting": {"reason": "PodInitializing"}}
-        shown = {
-            kind: [
-                {"name": item["name"], "image": item.get("image", ""), "restartCount": 0, "state": state,
-                 "ready": "running" in state}
-                for item in items for state in [self._states.get(item["name"], waiting)]
-            ]
-            for kind, items in rows.items()
-        }  # fmt: skip
-        self._report(None, None, **shown, **status)
-
     def _is_held(self) -> bool:
         if why := self._kubelet.unschedulable:
             condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
-            self._report(conditions=[condition])
+            self.record.write(conditions=[condition])
         return self._kubelet.is_paused or bool(why)
 
     def _has_images(self) -> bool:
         for item in self._pod["spec"]["containers"]:
             if message := self._kubelet.bad_images.get(item.get("image", "")):
-                self._states[item["name"]] = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
-                self._report_states()
+                self.record.states[item["name"]] = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
+                self.record.show()
                 return False
         return True
 
@@ -136,8 +108,8 @@ class PodRun:
                 variables(self._api, self._pod, item)
         except MissingError as error:
             waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}}
-            self._states |= {item["name"]: waiting for item in self._pod["spec"]["containers"]}
-            self._report_states()
+            self.record.states |= {item["name"]: waiting for item in self._pod["spec"]["containers"]}
+            self.record.show()
             return False
         return True
 
@@ -164,17 +136,19 @@ class PodRun:
     def _run_containers(self) -> int:
         """Run until the main container has ended, or all have if there is no main one; return the exit code."""
         containers = self._pod["spec"]["containers"]
-        self._states |= {item["name"]: {"running": {"startedAt": now()}} for item in containers}
+        self.record.states |= {item["name"]: running() for item in containers}
         for item in containers:
             if item["name"] not in EXECUTOR:
                 self._start(item)
-        self._report_states(phase="Running", startTime=now())
+        self.record.show(phase="Running", startTime=now())
         counted = ["main"] if self._template else [item["name"] for item in containers]
         limit = self._pod["spec"].get("activeDeadlineSeconds")
         seconds = limit * self._kubelet.settings.deadline_factor if limit else None
         if not self._wait(lambda: all(map(self._has_ended, counted)), seconds):
             self._stop_all()
-            self._report(reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline")
+            self.record.write(
+                reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline"
+            )
             return 137
         codes = [self._note_end(name) for name in counted]
         self._stop_all()
@@ -183,27 +157,21 @@ class PodRun:
     def _start(self, container: Object) -> None:
         name, places = container["name"], self._places.of(container)
         if "resource" in self._template:
-            self._running[name] = Executor(self._api, self._pod, self._template, lambda line: self._log(name, line))
+            self._running[name] = Executor(self._api, self._pod, self._template, lambda line: self.record.log(name, line))
             return
         known = {key: places.text(value) for key, value in variables(self._api, self._pod, container).items()}
         words = [places.text(expand(word, known)) for word in [*container.get("command", []), *container.get("args", [])]]
         command = command_of(words, self._kubelet.programs)
         if command is None:
             message = f'exec: "{words[0] if words else ""}": executable file not found in $PATH'
-            self._states[name] = _terminated(NOT_FOUND, message, "StartError")
+            self.record.states[name] = terminated(NOT_FOUND, message, "StartError")
             return
         folder = places.text(container.get("workingDir", "")) or str(self._places.folder)
-        self._states[name] = {"running": {"startedAt": now()}}
+        self.record.states[name] = running()
         self._running[name] = Process(
-            f"{self.uid}/{name}", command, self._kubelet.environment | known, Path(folder),
-            lambda line: self._log(name, line), self._kubelet.wake,
+            f"{self.record.uid}/{name}", command, self._kubelet.environment | known, Path(folder),
+            lambda line: self.record.log(name, line), self._kubelet.wake,
         )  # fmt: skip
-
-    def _log(self, container: str, line: str) -> None:
-        """Append a line; what a pod says once it is out of the API is lost."""
-        with self._api.store.changed:
-            if self._current():
-                self._api.append_log(self.name, self.namespace, line, container, datetime.now(UTC))
 
     def _has_ended(self, name: str) -> bool:
         return name not in self._running or self._running[name].exit_code is not None
@@ -216,13 +184,13 @@ class PodRun:
             path = container.get("terminationMessagePath", "/dev/termination-log")
             note = Path(self._places.of(container).text(path))
             message = note.read_text(encoding="utf-8", errors="replace")[:4096] if note.is_file() else ""
-            self._states[name] = _terminated(process.exit_code or 0, getattr(process, "message", message))
-        return int(self._states[name].get("terminated", {}).get("exitCode", 0))
+            self.record.states[name] = terminated(process.exit_code or 0, getattr(process, "message", message))
+        return int(self.record.states[name].get("terminated", {}).get("exitCode", 0))
 
     def _stop_all(self) -> None:
         """End what still runs: first asked, then, when the grace period is over, killed."""
         wanted = self._pod["spec"].get("terminationGracePeriodSeconds", 30)
-        until = time.monotonic() + (0 if self._is_abandoned else min(wanted, self._kubelet.settings.grace_seconds))
+        until = time.monotonic() + (0 if self.record.is_closed else min(wanted, self._kubelet.settings.grace_seconds))
         for number in (signal.SIGTERM, signal.SIGKILL):
             for process in self._running.values():
                 process.signal(number)
@@ -240,28 +208,22 @@ class PodRun:
         try:
             found = output_parameters(self._template, self._places.of(main), self._running.get("main"))
         except LookupError as error:
-            self._states["wait"] = _terminated(64, str(error))
+            self.record.states["wait"] = terminated(64, str(error))
             return 64
         self._annotate({"parameters": found})
         return 0
 
     def _annotate(self, outputs: Object) -> None:
-        code = self._states.get("main", {}).get("terminated", {}).get("exitCode")
+        code = self.record.states.get("main", {}).get("terminated", {}).get("exitCode")
         outputs |= {} if code is None else {"exitCode": str(code)}
-        self._report(notes={OUTPUTS: json.dumps(outputs)})
+        self.record.write(outputs=outputs)
 
     def _end(self, code: int) -> None:
-        if self._current() is None:
+        if self.record.current() is None:
             return
         if code and self._template:
             self._annotate({})
-        self._states.setdefault("wait", _terminated(0, ""))
-        if "running" in self._states["wait"]:
-            self._states["wait"] = _terminated(0, "")
-        self._report_states(phase="Failed" if code else "Succeeded")
-
-
-def _terminated(code: int, message: str, reason: str = "") -> Object:
-    reason = reason or ("Completed" if code == 0 else "OOMKilled" if code == 137 else "Error")
-    ended = {"exitCode": code, "reason": reason, "startedAt": now(), "finishedAt": now()}
-    return {"terminated": ended | ({"message": message} if message else {})}
+        self.record.states.setdefault("wait", terminated(0))
+        if "running" in self.record.states["wait"]:
+            self.record.states["wait"] = terminated(0)
+        self.record.show(phase="Failed" if code else "Succeeded")

@@ -129,7 +129,7 @@ def _backoff_seconds(run: Operation, strategy: Object, attempts: list[Object]) -
     backoff = strategy.get("backoff") or {}
     if "duration" not in backoff:
         return 0.0
-    seconds = _seconds(backoff["duration"]) * int(backoff.get("factor") or 1) ** float(len(attempts) - 1)
+    seconds: float = _seconds(backoff["duration"]) * int(backoff.get("factor") or 1) ** float(len(attempts) - 1)
     seconds = min(seconds, _seconds(backoff["cap"])) if "cap" in backoff else seconds
     ended = datetime.fromisoformat(attempts[-1]["finishedAt"]).timestamp()
     return ended + seconds * run.cluster.settings.backoff_factor - time.time()

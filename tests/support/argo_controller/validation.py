@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 KINDS = ("container", "dag", "steps", "resource")
 NOT_PLAYED = ("memoize", "synchronization", "daemon", "withItems", "withParam", "withSequence", "templateRef", "inline",
-              "hooks", "continueOn", "metrics")  # fmt: skip
+              "hooks", "metrics")  # fmt: skip
 
 
 class InvalidError(Exception):
@@ -67,6 +67,9 @@ def _check_template(template: Object, templates: Object) -> None:
     for item in [template, *rows]:
         if unknown := [key for key in NOT_PLAYED if key in item]:
             raise InvalidError(f"{where}: this controller does not play {', '.join(unknown)}")
+    for task in template.get("dag", {}).get("tasks", []):
+        if "continueOn" in task:
+            raise InvalidError(f"{where}: this controller plays continueOn in steps only")
     for row in rows:
         if row["template"] not in templates:
             raise InvalidError(f"{where}.tasks.{row['name']} template name '{row['template']}' undefined")
