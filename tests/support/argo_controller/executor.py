@@ -75,9 +75,18 @@ class Executor:
         if self._resource.get("setOwnerReference"):
             owner = self._pod["metadata"]["ownerReferences"][0]
             manifest["metadata"].setdefault("ownerReferences", []).append({**owner, "blockOwnerDeletion": False})
-        self.found = self._write(*place, manifest)
+        with self._api.store.changed:
+            self._check_alive()
+            self.found = self._write(*place, manifest)
         self._log(f"{resource.qualified}/{self.found['metadata']['name']} {self._resource['action']}")
         self._wait_for_condition(*place, self.found["metadata"]["name"])
+
+    def _check_alive(self) -> None:
+        """Make nothing for a Workflow that is being deleted: it would stay behind."""
+        metadata = self._pod["metadata"]
+        pod = self._api.store.objects.get(("pods", metadata["namespace"], metadata["name"]))
+        if self._killed or pod is None or "deletionTimestamp" in pod["metadata"]:
+            raise ResourceError("the executor is ending")
 
     def _kind(self, manifest: Object) -> Resource:
         for resource in self._api.installed.values():

@@ -146,9 +146,7 @@ class PodRun:
         seconds = limit * self._kubelet.settings.deadline_factor if limit else None
         if not self._wait(lambda: all(map(self._has_ended, counted)), seconds):
             self._stop_all()
-            self.record.write(
-                reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline"
-            )
+            self.record.write(reason="DeadlineExceeded", message=LATE)
             return 137
         codes = [self._note_end(name) for name in counted]
         self._stop_all()
