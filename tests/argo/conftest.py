@@ -1,4 +1,4 @@
-"""A Kubernetes API for the tests of the cluster, and a backend that looks at it."""
+"""A Kubernetes API for the tests of the cluster, what acts on the objects in it, and a backend that looks at them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from argo_controller import Controller
 from kube import KubeApi
 
 from hubc.backends.argo.backend import ArgoBackend
@@ -30,6 +31,14 @@ def api() -> Iterator[KubeApi]:
     api = KubeApi("team")
     yield api
     api.close()
+
+
+@pytest.fixture
+def controller(api: KubeApi, tmp_path: Path) -> Iterator[Controller]:
+    """Run what is submitted; all pods find `/storage` in the test's folder."""
+    controller = Controller(api, tmp_path / "cluster", shared={"/storage": tmp_path / "storage"})
+    yield controller
+    controller.close()
 
 
 @pytest.fixture(scope="session")
