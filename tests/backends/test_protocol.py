@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from argo_place import ArgoPlace
 from local_place import LocalPlace
 from place import REASON, Place
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from hubc.runs import Run
 
-PLACES: dict[str, Callable[[Path], Place]] = {"local": LocalPlace}
+PLACES: dict[str, Callable[[Path], Place]] = {"argo": ArgoPlace, "local": LocalPlace}
 
 
 @pytest.fixture(params=sorted(PLACES))
