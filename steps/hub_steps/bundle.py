@@ -27,7 +27,11 @@ class Bundle(Record):
 
     version: Literal["hubc.requests/v1"] = "hubc.requests/v1"
     record: Uri
+    common: dict[str, Any] = Field(default={})
+    """What all requests have alike."""
     documents: dict[str, dict[str, Any]]
+    parameters: dict[str, dict[str, Any]] = Field(default={})
+    """Kind of step to the parameters of its requests that do not say otherwise."""
     requests: dict[Name, dict[str, Any]]
 
     @classmethod
@@ -70,7 +74,8 @@ class Bundle(Record):
     def _request(self, step: str, data: dict[str, Any], run: str) -> Request:
         try:
             # What is unpacked is no part of the bundle, which may be unpacked for another run, too.
-            copied = json.loads(json.dumps(data))
+            copied = json.loads(json.dumps({**self.common, **data}))
+            copied["parameters"] = {**self.parameters.get(copied["kind"], {}), **copied["parameters"]}
             for name, given in copied["inputs"].items():
                 if given.get("documents") is not None:
                     given["documents"] = self._documents(given["documents"], f"{step}: input '{name}'")

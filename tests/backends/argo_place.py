@@ -51,6 +51,8 @@ PATIENCE = Patience(pauses=(0.05, 0.2), stream=5.0, poll=0.05)
 class ArgoPlace(Place):
     """A repository in a folder of its own, and a cluster beside it."""
 
+    keeps_logs = False
+
     def __init__(self, folder: Path) -> None:
         self.model = folder / "model"
         self.model.mkdir()

@@ -112,12 +112,14 @@ def test_declarations_of_the_steps_are_light() -> None:
         assert {".".join(name.split(".")[:2]) for name in ours} <= LIGHT
 
 
-def test_only_the_argo_backend_imports_hera() -> None:
-    found = [path for path, name in imported(COMPILER) if name.split(".")[0] == "hera"]
+@pytest.mark.parametrize("package", ["hera", "kubernetes"])
+def test_only_the_argo_backend_talks_to_a_cluster(package: str) -> None:
+    found = [path for path, name in imported(COMPILER) if name.split(".")[0] == package]
+    assert found
     assert [path for path in found if path.parts[:2] != ("backends", "argo")] == []
 
 
-@pytest.mark.parametrize("module", ["hubc.workspace", "hubc.spec.schema", "hubc.scaffold"])
+@pytest.mark.parametrize("module", ["hubc.workspace", "hubc.spec.schema", "hubc.scaffold", "hubc.backends.argo.backend"])
 def test_start_imports_nothing_heavy(module: str) -> None:
     program = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hub_steps.logs import readable
 from hubc.backends.argo.kinds import WORKFLOWS
-from hubc.backends.argo.nodes import has_ended, is_offloaded, step_nodes
+from hubc.backends.argo.nodes import ENDED_PHASES, has_ended, is_offloaded, step_nodes
 from hubc.backends.argo.pod_logs import PodLog
 from hubc.backends.argo.pods import by_step, phase, rank
 from hubc.backends.argo.sighting import pods_of
@@ -41,7 +41,7 @@ class RunLogs:
         for id, nodes in self._steps(workflow):
             for pod in pods.get(id, []):
                 yield from self._labelled(PodLog(self.cluster, pod).now(), id, nodes, rank(pod))
-            if id not in self.seen:
+            if id not in pods:
                 yield from self._kept(workflow, id, nodes)
 
     def follow(self, workflow: Object) -> Iterator[str]:
@@ -62,8 +62,9 @@ class RunLogs:
                 workflow = found
         finally:
             over.set()
+        pods = by_step(pods_of(self.cluster, self.run))
         for id, nodes in self._steps(workflow):
-            if id not in self.seen:
+            if id not in self.seen and id not in pods:
                 yield from self._kept(workflow, id, nodes)
 
     def _steps(self, workflow: Object) -> list[tuple[str, int]]:
@@ -108,9 +109,9 @@ class RunLogs:
             yield f"{label} | {readable(line)}"
 
     def _kept(self, workflow: Object, step: str, nodes: int) -> Iterator[str]:
-        """Yield what the run's record keeps of a step that ran."""
+        """Yield what the run's record keeps of a step that has ended."""
         known = {} if is_offloaded(workflow) else step_nodes(workflow)
-        if step in known and known[step].phase in ("Succeeded", "Failed", "Error", "Running"):
+        if step in known and known[step].phase in ENDED_PHASES:
             for node in range(nodes):
                 yield from self._labelled(self.stored(step, node), step, nodes, node)
 
