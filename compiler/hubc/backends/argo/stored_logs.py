@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hub_steps import storage
 from hub_steps.contract import RetryableError, StepError
+from hub_steps.storage import read_text
 from hubc.backends.argo.layout import layout
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class StoredLogs:
         uri = f"{self.record}/{step}.{node}.log"
         self._point_clients()
         try:
-            text = storage.read_text(uri)
+            text = read_text(uri)
         except (StepError, RetryableError) as error:
             if self.storage.claim:
                 yield f"(its pod is gone; its log lies in volume claim '{self.storage.claim}': {uri})"
