@@ -6,7 +6,7 @@ import importlib.util
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -67,7 +67,7 @@ def test_what_is_rendered() -> None:
 @pytest.mark.parametrize("launcher", ["jobset", "trainjob", "pytorchjob", "job"])
 @pytest.mark.parametrize("form", ["workflow", "workflowtemplate"])
 def test_what_is_rendered_for_each_launcher(
-    launcher: Literal["jobset", "trainjob", "pytorchjob", "job"], form: Form
+    launcher: str, form: Form
 ) -> None:
     platform = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"), ROOT)
     argo = platform.spec.argo
