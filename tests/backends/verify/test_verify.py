@@ -66,9 +66,7 @@ def test_what_is_rendered() -> None:
 
 @pytest.mark.parametrize("launcher", ["jobset", "trainjob", "pytorchjob", "job"])
 @pytest.mark.parametrize("form", ["workflow", "workflowtemplate"])
-def test_what_is_rendered_for_each_launcher(
-    launcher: str, form: Form
-) -> None:
+def test_what_is_rendered_for_each_launcher(launcher: str, form: Form) -> None:
     platform = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"), ROOT)
     argo = platform.spec.argo
     assert argo
