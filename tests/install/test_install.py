@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +131,7 @@ def test_bindings_name_what_is_there_and_no_right_is_without_bounds(flavour: str
 def test_every_right_is_explained() -> None:
     for path in INSTALL.rglob("*.yaml"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        for before, line in zip(lines, lines[1:], strict=False):
+        for before, line in pairwise(lines):
             if line.startswith("  - apiGroups:"):
                 assert before.startswith("  # "), f"{path}: {line}"
 
