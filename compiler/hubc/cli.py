@@ -138,6 +138,9 @@ def _add_spec_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
     render = commands.add_parser("render", help="write the Argo manifest of a plan")
     _add_spec(render, platform="example-cluster")
+    render.add_argument("--as", dest="form", choices=("workflow", "workflowtemplate"), metavar="FORM",
+                        help="workflow or workflowtemplate (what the platform's controller takes)")  # fmt: skip
+    _add_origin(render)
     render.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write; else standard output")
 
     run = commands.add_parser("run", help="run a plan on this machine and print its report")
@@ -190,6 +193,12 @@ def _add_run_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
 def _add_spec(parser: argparse.ArgumentParser, platform: str = "local") -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC", help="file of the pipeline")
     parser.add_argument("--platform", default=platform, metavar="P", help=f"name or file of the platform ({platform})")
+
+
+def _add_origin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--commit", metavar="SHA", help="commit that the spec is from; it becomes a label")
+    parser.add_argument("--pull-request", type=_positive, metavar="N", help="pull request that the spec is from")
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="repository on GitHub that is told how the run goes")
 
 
 def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubc.credentials import mask
+from hub_steps.credentials import mask
 from hubc.printable import printable
 from hubc.rules import RULES, Severity
 

@@ -6,8 +6,8 @@ import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from hubc.backends.local.events import progress_text
-from hubc.printable import printable
+from hub_steps.logs import progress_text
+from hub_steps.printable import printable, seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -127,13 +127,3 @@ def duration(step: StepRun) -> str:
     if step.started_at is None:
         return ""
     return seconds((step.finished_at or time.time()) - step.started_at)
-
-
-def seconds(value: float) -> str:
-    """Return a time span as text."""
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

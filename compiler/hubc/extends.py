@@ -24,7 +24,12 @@ OWN_KEYS = frozenset({"extends", "partial"})
 OWN_METADATA = frozenset({"name", "description"})
 """What a file says of itself alone, and no other takes over."""
 
-CHOICES = (frozenset({"path", "git"}), frozenset({"serve", "endpoint"}), frozenset({"local", "argo"}))
+CHOICES = (
+    frozenset({"path", "git"}),
+    frozenset({"serve", "endpoint"}),
+    frozenset({"local", "argo"}),
+    frozenset({"claim", "location"}),
+)
 """Keys of which a section needs exactly one: writing one of them replaces another that the base wrote."""
 
 _parse_base = lru_cache(maxsize=16)(parse_text)

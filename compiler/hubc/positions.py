@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TypeAlias
 
-from hubc.credentials import mask
+from hub_steps.credentials import mask
 from hubc.diagnostics import Diagnostic
 
 MAX_EXCERPT = 200

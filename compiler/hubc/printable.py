@@ -1,8 +1,5 @@
-"""Text that others wrote, made safe to print."""
+"""Text that others wrote, made safe to print; it stands with the steps, which print such text too."""
 
-from __future__ import annotations
+from hub_steps.printable import printable
 
-
-def printable(text: str) -> str:
-    """Return `text` on one line, so that what it holds can neither forge output nor steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+__all__ = ["printable"]

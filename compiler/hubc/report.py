@@ -8,9 +8,9 @@ from typing import Any
 
 from hub_steps.contract import Result, StepError
 from hub_steps.files import entry_damage, local_path, read_result
-from hubc.display import duration, remark, seconds
+from hub_steps.printable import printable, seconds
+from hubc.display import duration, remark
 from hubc.evaluation_text import evaluation_lines
-from hubc.printable import printable
 from hubc.repository import display_name
 from hubc.runs import DONE, Run
 

@@ -107,9 +107,8 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     ),
     "Rendering": (
         _structure("workflow-name", "the Workflow's name would be longer than Kubernetes allows"),
-        _structure("job-name", "the training job's pods would have names longer than Kubernetes allows"),
         _structure("step-id", "a step's id cannot be a template's name"),
-        _structure("request-size", "the request of a training step does not fit into an environment variable"),
+        _structure("request-size", "what the steps are told is larger than a Workflow may be"),
         _structure("controller-version", "the platform's Argo Workflows controller is too old for what the manifest uses"),
         _structure("templates", "the Workflow would have more templates than Argo takes"),
         _structure("manifest-size", "the manifest is larger than a cluster stores"),

@@ -15,10 +15,13 @@ from jsonschema import Draft202012Validator
 
 from hub_steps.contract import Request
 from hub_steps.parameters import SecretReference
-from hubc.backends.argo import job_name, render, warnings, workflow_name
-from hubc.backends.argo.pod import container
+from hubc.backends.argo import render, warnings, workflow_name
+from hubc.errors import UsageError
+from hubc.origin import Origin
 from hubc.source import parse_text
+from hubc.spec.cluster import Argo
 from hubc.spec.platform import Accelerator, Toleration
+from hubc.spec.sweep import Notification, Schedule
 from hubc.workspace import load_plan, load_platform
 
 if TYPE_CHECKING:
@@ -64,20 +67,27 @@ def template(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def job_set(manifest: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(template(manifest, "train")["resource"]["manifest"])
-    return found
+def tasks_of(manifest: dict[str, Any], name: str = "pipeline") -> dict[str, dict[str, Any]]:
+    return {task["name"]: task for task in template(manifest, name)["dag"]["tasks"]}
 
 
-def job(manifest: dict[str, Any]) -> dict[str, Any]:
-    (replicated,) = job_set(manifest)["spec"]["replicatedJobs"]
-    found: dict[str, Any] = replicated["template"]["spec"]
+def document(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what the first pod of a run hands out."""
+    (artifact,) = template(manifest, "prepare")["inputs"]["artifacts"]
+    found: dict[str, Any] = json.loads(artifact["raw"]["data"])
     return found
 
 
 def pod(manifest: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = job(manifest)["template"]["spec"]
+    """Return the pods of the training on several nodes."""
+    (replicated,) = json.loads(template(manifest, "train-apply")["resource"]["manifest"])["spec"]["replicatedJobs"]
+    found: dict[str, Any] = replicated["template"]["spec"]["template"]["spec"]
     return found
+
+
+def with_argo(platform: Platform, **changes: Any) -> Platform:
+    argo = Argo.model_validate({**platform.spec.argo.as_data(), **changes}, strict=False) if platform.spec.argo else None
+    return platform.model_copy(update={"spec": platform.spec.model_copy(update={"argo": argo})})
 
 
 def environment(container: dict[str, Any]) -> dict[str, Any]:
@@ -119,57 +129,48 @@ def test_schema(manifest: dict[str, Any]) -> None:
     assert faults(models.Workflow, {**manifest, "surprise": 1}), "the schema must refuse what it does not know"
 
 
-def test_schema_of_the_distributed_pods(manifest: dict[str, Any]) -> None:
-    from hera.workflows import models
-
-    found = pod(manifest)
-    assert not faults(models.Container, found["containers"][0])
-    assert not faults(models.PodSecurityContext, found["securityContext"])
-    assert not [fault for volume in found["volumes"] for fault in faults(models.Volume, volume)]
-
-
-@pytest.mark.skipif(not CHECKER.is_file(), reason="the upstream schemas are not here; Hera's are checked in any case")
-def test_upstream_schemas(plan: Plan, platform: Platform, tmp_path: Path) -> None:
-    single = with_resources(plan, "train", nodes=1, accelerators=8, accelerator="h100")
-    many = with_resources(plan, "train", nodes=8, accelerators=8, accelerator="h100")
-    files = []
-    for number, variant in enumerate((plan, single, many)):
-        files.append(tmp_path / f"{number}.yaml")
-        files[-1].write_text(render(variant, platform), encoding="utf-8")
-    done = subprocess.run([sys.executable, CHECKER, *files], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+def test_a_step_runs_unless_it_is_done(plan: Plan, manifest: dict[str, Any]) -> None:
+    tasks = tasks_of(manifest)
+    assert tasks["prepare"] == {"name": "prepare", "template": "prepare"}
+    outputs = template(manifest, "prepare")["outputs"]["parameters"]
+    assert outputs == [{"name": step.id, "valueFrom": {"path": f"/tmp/todo/{step.id}"}} for step in plan.steps]
+    for step in plan.steps:
+        assert tasks[step.id]["depends"].split(" && ") == ["prepare", *step.needs]
+        assert tasks[step.id]["when"] == f"{{{{tasks.prepare.outputs.parameters.{step.id}}}}} == run"
 
 
-def test_hera_drops_nothing(plan: Plan, platform: Platform) -> None:
-    variant = with_resources(plan, "generate", accelerators=2, accelerator="h100")
-    step = variant.step("generate")
-    found = template(yaml.safe_load(render(variant, platform)), "generate")["container"]
-    assert found == container(step, platform.spec.accelerators, "/hubc/request.json", [])
+def test_steps_that_are_told_other_things_share_a_template(manifest: dict[str, Any]) -> None:
+    tasks = tasks_of(manifest)
+    assert tasks["evaluate-base"]["template"] == tasks["evaluate-tuned"]["template"] == "evaluate"
+    assert tasks["evaluate-base"]["arguments"] == {"parameters": [{"name": "step", "value": "evaluate-base"}]}
+    command = template(manifest, "evaluate")["container"]["command"]
+    request = "file:///storage/outputs/quickstart/.runs/{{workflow.name}}/{{inputs.parameters.step}}.request.json"
+    assert command == ["python", "-m", "hub_steps", "evaluate", "--request", request]
 
 
-def test_requests_are_those_of_the_plan(plan: Plan, manifest: dict[str, Any]) -> None:
-    found = {"train": environment(pod(manifest)["containers"][0])["HUBC_REQUEST"]}
-    for name in ("generate", "evaluate-base", "evaluate-tuned", "publish"):
-        (artifact,) = template(manifest, name)["inputs"]["artifacts"]
-        assert artifact["path"] == template(manifest, name)["container"]["command"][-1]
-        found[name] = artifact["raw"]["data"]
+def test_the_document_holds_the_requests_of_the_plan(plan: Plan, manifest: dict[str, Any]) -> None:
+    found = document(manifest)
     run = manifest["metadata"]["name"]
+    assert found["record"] == "file:///storage/outputs/quickstart/.runs"
     for step in plan.steps:
         expected = plan.request(step, run, "file:///storage/outputs", "file:///storage/published", "/storage/models")
-        assert Request.model_validate_json(found[step.id]) == expected
-
-
-def test_tasks_follow_the_plan(plan: Plan, manifest: dict[str, Any]) -> None:
-    tasks = template(manifest, manifest["spec"]["entrypoint"])["dag"]["tasks"]
-    depends = {task["template"]: task.get("depends", "").split(" && ") if "depends" in task else [] for task in tasks}
-    assert depends == {step.id: list(step.needs) for step in plan.steps}
+        told = {**found["common"], **found["requests"][step.id]}
+        told["parameters"] = {**found["parameters"][step.kind], **told["parameters"]}
+        for given in told["inputs"].values():
+            if "documents" in given:
+                given["documents"] = found["documents"][given["documents"]["digest"]]
+        assert Request.model_validate(told) == expected
+    assert len(found["documents"]) == 2, "what several steps read stands in it once"
 
 
 def test_workflow_level(plan: Plan, manifest: dict[str, Any]) -> None:
     metadata, spec = manifest["metadata"], manifest["spec"]
     assert metadata["name"] == workflow_name(plan) == f"quickstart-{plan.digest[:10]}"
     assert metadata["labels"]["hubc.dev/plan"] == plan.digest[:63]
+    assert metadata["annotations"]["hubc.dev/plan-digest"] == plan.digest
     assert plan.description in metadata["annotations"]["workflows.argoproj.io/description"]
+    steps = json.loads(metadata["annotations"]["hubc.dev/steps"])
+    assert [(step["id"], step["key"]) for step in steps] == [(step.id, step.key) for step in plan.steps]
     assert spec["serviceAccountName"] == "hubc-step"
     assert spec["executor"] == {"serviceAccountName": "hubc-executor"}
     assert spec["automountServiceAccountToken"] is False
@@ -180,64 +181,80 @@ def test_workflow_level(plan: Plan, manifest: dict[str, Any]) -> None:
 
 def test_only_leaf_templates_retry_and_have_deadlines(manifest: dict[str, Any]) -> None:
     for found in manifest["spec"]["templates"]:
-        assert ("retryStrategy" in found) == ("dag" not in found)
-        assert ("activeDeadlineSeconds" in found) == ("container" in found)
+        assert ("retryStrategy" in found) == ("dag" not in found and "steps" not in found)
+        assert "activeDeadlineSeconds" not in found or "container" in found
     retry = template(manifest, "generate")["retryStrategy"]
     assert retry["expression"] == 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [75, 143]'
     assert (retry["limit"], retry["retryPolicy"]) == (2, "Always")
 
 
-def test_every_step_pod_meets_the_restricted_standard(manifest: dict[str, Any]) -> None:
-    templates = [found["container"] for found in manifest["spec"]["templates"] if "container" in found]
-    for found in [*templates, *pod(manifest)["containers"]]:
-        security = found["securityContext"]
-        assert security["allowPrivilegeEscalation"] is False
-        assert security["capabilities"] == {"drop": ["ALL"]}
-        assert security["readOnlyRootFilesystem"] is True
-        mounts = {mount["mountPath"] for mount in found["volumeMounts"]}
-        assert {"/storage", environment(found)["HOME"]} <= mounts
-    for security in (manifest["spec"]["securityContext"], pod(manifest)["securityContext"]):
-        assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+def test_the_origin_becomes_labels(plan: Plan, platform: Platform) -> None:
+    origin = Origin("specs/pipelines/quickstart.yaml", "a" * 40, 12, "team/specs")
+    metadata = yaml.safe_load(render(plan, platform, origin))["metadata"]
+    assert metadata["labels"]["hubc.dev/commit"] == "a" * 40
+    assert metadata["labels"]["hubc.dev/pull-request"] == "12"
+    assert metadata["annotations"]["hubc.dev/spec"] == "specs/pipelines/quickstart.yaml"
 
 
-def test_distributed_training_is_applied_and_cleaned_up(plan: Plan, manifest: dict[str, Any]) -> None:
-    resource = template(manifest, "train")["resource"]
-    assert (resource["action"], resource["setOwnerReference"]) == ("apply", True)
-    assert resource["successCondition"] == "status.terminalState == Completed"
-    assert resource["failureCondition"] == "status.terminalState == Failed"
-    tasks = template(manifest, manifest["spec"]["onExit"])["dag"]["tasks"]
-    assert [task["template"] for task in tasks] == ["delete-train"]
-    delete = template(manifest, "delete-train")["resource"]
-    assert set(delete) == {"action", "flags", "manifest"}
-    assert (delete["action"], delete["flags"]) == ("delete", ["--ignore-not-found"])
-    name = job_name(plan, plan.step("train"))
-    for found in (json.loads(delete["manifest"]), job_set(manifest)):
-        assert found["kind"] == "JobSet"
-        assert (found["metadata"]["name"], found["metadata"]["namespace"]) == (name, "hubc")
+def test_github_is_told_at_the_start_and_at_the_end(plan: Plan, platform: Platform) -> None:
+    other = with_argo(platform, github={"token": {"secret": "github", "key": "token"}}, ui_url="https://argo.example.com")
+    manifest = yaml.safe_load(render(plan, other, Origin("s.yaml", "a" * 40, 12, "team/specs")))
+    assert tasks_of(manifest)["report"]["arguments"]["parameters"] == [{"name": "status", "value": "Running"}]
+    ends = tasks_of(manifest, manifest["spec"]["onExit"])
+    assert ends["report"]["arguments"]["parameters"] == [{"name": "status", "value": "{{workflow.status}}"}]
+    report = template(manifest, "report")
+    told = json.loads(report["inputs"]["artifacts"][0]["raw"]["data"])
+    assert (told["github"]["repository"], told["github"]["commit"], told["github"]["pull_request"]) == (
+        "team/specs", "a" * 40, 12,
+    )  # fmt: skip
+    token = {"name": "github", "key": "token"}
+    assert environment(report["container"])["HUBC_SECRET_GITHUB__TOKEN"] == {"secretKeyRef": token}
+    assert "report" not in tasks_of(yaml.safe_load(render(plan, other))), "nobody can be told where the commit is not known"
 
 
-def test_distributed_pods_find_each_other(plan: Plan, manifest: dict[str, Any]) -> None:
-    found, name = job(manifest), job_set(manifest)["metadata"]["name"]
-    assert (found["parallelism"], found["completions"], found["completionMode"]) == (2, 2, "Indexed")
-    assert found["backoffLimit"] == 0
-    assert job_set(manifest)["spec"]["failurePolicy"]["maxRestarts"] == plan.step("train").retries
-    rank = environment(pod(manifest)["containers"][0]).pop("PET_NODE_RANK")
-    assert rank == {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
-    variables = environment(pod(manifest)["containers"][0])
-    assert variables["PET_NNODES"] == "2"
-    assert variables["PET_NPROC_PER_NODE"] == "1"
-    assert variables["PET_MASTER_ADDR"] == f"{name}-node-0-0.{name}"
-    assert variables["PET_MASTER_PORT"] == "29500"
+def test_webhooks_are_told_at_the_end(plan: Plan, platform: Platform) -> None:
+    hook = Notification(url="https://hooks.example.com/hubc", events=("failed",))
+    manifest = yaml.safe_load(render(replace(plan, notify=(hook,)), platform))
+    assert "report" not in tasks_of(manifest), "it did not ask for starts"
+    assert "report" in tasks_of(manifest, "exit")
+    told = json.loads(template(manifest, "report")["inputs"]["artifacts"][0]["raw"]["data"])
+    assert told["webhooks"] == [{"url": "https://hooks.example.com/hubc", "authorization": None, "events": ["failed"]}]
 
 
-def test_labels_of_distributed_pods(manifest: dict[str, Any]) -> None:
-    queue = "kueue.x-k8s.io/queue-name"
-    pods = job(manifest)["template"]["metadata"]["labels"]
-    assert job_set(manifest)["metadata"]["labels"][queue] == "training"
-    assert queue not in pods
-    assert pods["workflows.argoproj.io/workflow"] == manifest["metadata"]["name"]
-    assert "workflows.argoproj.io/completed" not in pods
-    assert pods["hubc.dev/step"] == "train"
+def test_training_objects_are_deleted_however_the_run_ends(plan: Plan, platform: Platform, manifest: dict[str, Any]) -> None:
+    (name,) = tasks_of(manifest, manifest["spec"]["onExit"])
+    resource = template(manifest, name)["resource"]
+    assert set(resource) == {"action", "flags"}, "a deletion takes no conditions"
+    assert resource["action"] == "delete"
+    assert "--selector=workflows.argoproj.io/workflow={{workflow.name}}" in resource["flags"]
+    single = with_resources(plan, "train", nodes=1)
+    assert "onExit" not in yaml.safe_load(render(single, platform))["spec"]
+
+
+def test_a_schedule_makes_a_cron_workflow(plan: Plan, platform: Platform) -> None:
+    scheduled = replace(plan, schedule=Schedule(cron="0 3 * * 1", timezone="Europe/Berlin", overlap="replace"))
+    found = yaml.safe_load(render(scheduled, platform))
+    assert (found["kind"], found["metadata"]["name"]) == ("CronWorkflow", "quickstart")
+    assert found["spec"]["schedules"] == ["0 3 * * 1"]
+    assert (found["spec"]["timezone"], found["spec"]["concurrencyPolicy"]) == ("Europe/Berlin", "Replace")
+    assert found["spec"]["workflowMetadata"]["annotations"]["hubc.dev/plan-digest"] == scheduled.digest
+    once = yaml.safe_load(render(scheduled, platform, form="workflow"))
+    assert once["kind"] == "Workflow"
+    assert once["spec"] == found["spec"]["workflowSpec"]
+
+
+@pytest.mark.parametrize("referencing", ["strict", "secure"])
+def test_where_only_templates_run(plan: Plan, platform: Platform, referencing: str) -> None:
+    other = with_argo(platform, template_referencing=referencing)
+    template_, workflow = yaml.safe_load_all(render(plan, other))
+    assert (template_["kind"], workflow["kind"]) == ("WorkflowTemplate", "Workflow")
+    assert template_["metadata"]["name"] == workflow_name(plan)
+    allowed = {"entrypoint", "activeDeadlineSeconds", "ttlStrategy", "podGC", "priority", "workflowTemplateRef"}
+    assert set(workflow["spec"]) <= allowed
+    assert workflow["spec"]["workflowTemplateRef"] == {"name": workflow_name(plan)}
+    assert template_["spec"] == yaml.safe_load(render(plan, platform))["spec"]
+    with pytest.raises(UsageError, match="runs only WorkflowTemplates"):
+        render(plan, other, form="workflow")
 
 
 def test_training_on_one_node_is_a_container(plan: Plan, platform: Platform) -> None:
@@ -246,44 +263,105 @@ def test_training_on_one_node_is_a_container(plan: Plan, platform: Platform) -> 
     found = template(manifest, "train")["container"]
     assert environment(found)["PET_NPROC_PER_NODE"] == "4"
     assert "/dev/shm" in {mount["mountPath"] for mount in found["volumeMounts"]}
-    assert "onExit" not in manifest["spec"]
     assert not [found for found in manifest["spec"]["templates"] if "resource" in found]
 
 
-@pytest.mark.parametrize("nodes", [1, 4])
-def test_accelerators(plan: Plan, platform: Platform, nodes: int) -> None:
+def test_accelerators(plan: Plan, platform: Platform) -> None:
     kind = Accelerator(
         resource="amd.com/gpu",
         node_selector={"gpu": "mi300"},
         tolerations=(Toleration(key="gpu", value="mi300", effect="NoExecute"), Toleration(key="spot")),
     )
     other = platform.model_copy(update={"spec": platform.spec.model_copy(update={"accelerators": {"mi300": kind}})})
-    variant = with_resources(plan, "train", nodes=nodes, accelerators=8, accelerator="mi300")
-    manifest = yaml.safe_load(render(variant, other))
-    place = template(manifest, "train") if nodes == 1 else pod(manifest)
-    step = place["container"] if nodes == 1 else place["containers"][0]
+    variant = with_resources(plan, "train", nodes=1, accelerators=8, accelerator="mi300")
+    found = template(yaml.safe_load(render(variant, other)), "train")
     amounts = {"cpu": "4", "memory": "16Gi", "amd.com/gpu": "8"}
-    assert step["resources"] == {"requests": amounts, "limits": amounts}
-    assert place["nodeSelector"] == {"gpu": "mi300"}
-    assert place["tolerations"] == [
+    assert found["container"]["resources"] == {"requests": amounts, "limits": amounts}
+    assert found["nodeSelector"] == {"gpu": "mi300"}
+    assert found["tolerations"] == [
         {"operator": "Equal", "key": "gpu", "value": "mi300", "effect": "NoExecute"},
         {"operator": "Exists", "key": "spot"},
     ]
 
 
-def test_secrets_are_references(plan: Plan, platform: Platform) -> None:
+def test_emulated_accelerators_ask_for_none(plan: Plan, platform: Platform) -> None:
+    other = platform.model_copy(update={"spec": platform.spec.model_copy(update={"accelerators": {"h100": Accelerator()}})})
+    variant = with_resources(plan, "train", nodes=1, accelerators=4, accelerator="h100", is_emulated=True)
+    found = template(yaml.safe_load(render(variant, other)), "train")["container"]
+    assert found["resources"]["limits"] == {"cpu": "4", "memory": "16Gi"}
+    assert (environment(found)["HUBC_DEVICE"], environment(found)["PET_NPROC_PER_NODE"]) == ("cpu", "4")
+
+
+def test_secrets_are_references_to_what_the_platform_has(plan: Plan, platform: Platform) -> None:
     secret = SecretReference(secret="teacher", key="api-key")
     steps = tuple(replace(step, secrets=(secret, secret)) for step in plan.steps)
-    manifest = yaml.safe_load(render(replace(plan, steps=steps), platform))
-    for step in (template(manifest, "generate")["container"], pod(manifest)["containers"][0]):
-        found = [item for item in step["env"] if item["name"].startswith("HUBC_SECRET_")]
-        assert found == [{"name": secret.variable, "valueFrom": {"secretKeyRef": {"name": "teacher", "key": "api-key"}}}]
+    for mapping, expected in (
+        ({}, {"name": "teacher", "key": "api-key"}),
+        ({"teacher": {"name": "team-a", "keys": {"api-key": "token"}}}, {"name": "team-a", "key": "token"}),
+    ):
+        manifest = yaml.safe_load(render(replace(plan, steps=steps), with_argo(platform, secrets=mapping)))
+        for step in (template(manifest, "generate")["container"], pod(manifest)["containers"][0]):
+            found = [item for item in step["env"] if item["name"].startswith("HUBC_SECRET_")]
+            assert found == [{"name": secret.variable, "valueFrom": {"secretKeyRef": expected}}]
 
 
-def test_without_a_queue_there_is_no_label(plan: Plan, platform: Platform) -> None:
-    argo = platform.spec.argo.model_copy(update={"queue": None}) if platform.spec.argo else None
-    other = platform.model_copy(update={"spec": platform.spec.model_copy(update={"argo": argo})})
-    assert "kueue" not in render(plan, other)
+def test_an_object_store(plan: Plan, platform: Platform) -> None:
+    storage = {
+        "location": "s3://hubc/team",
+        "endpoint": "http://store:8333",
+        "region": "us-east-1",
+        "credentials": {"secret": "keys"},
+    }
+    manifest = yaml.safe_load(render(plan, with_argo(platform, storage=storage)))
+    for step in (template(manifest, "publish")["container"], pod(manifest)["containers"][0]):
+        told = environment(step)
+        assert told["AWS_ENDPOINT_URL_S3"] == "http://store:8333"
+        assert told["AWS_SECRET_ACCESS_KEY"] == {"secretKeyRef": {"name": "keys", "key": "secret-key"}}
+        assert {mount["mountPath"] for mount in step["volumeMounts"]} >= {"/models", "/tmp"}
+        assert step["command"][-1].startswith("s3://hubc/team/outputs/quickstart/.runs/{{workflow.name}}/")
+    assert document(manifest)["requests"]["train"]["output"].startswith("s3://hubc/team/outputs/quickstart/train/")
+    assert "persistentVolumeClaim" not in str(manifest)
+
+
+def test_the_outside(plan: Plan, platform: Platform) -> None:
+    other = with_argo(
+        platform,
+        proxies={"https": "http://proxy:3128", "no_proxy": [".svc", "10.0.0.0/8"]},
+        mirrors={"package_index": "https://packages/simple", "model_hub": "https://hub"},
+        certificate_authorities={"config_map": "trusted-ca", "key": "bundle.pem"},
+    )
+    manifest = yaml.safe_load(render(plan, other))
+    for step in (template(manifest, "generate")["container"], template(manifest, "prepare")["container"]):
+        told = environment(step)
+        assert told["https_proxy"] == told["HTTPS_PROXY"] == "http://proxy:3128"
+        assert told["no_proxy"] == ".svc,10.0.0.0/8"
+        assert (told["PIP_INDEX_URL"], told["HF_ENDPOINT"]) == ("https://packages/simple", "https://hub")
+        assert told["SSL_CERT_FILE"] == told["REQUESTS_CA_BUNDLE"] == "/hubc/certificates/bundle.pem"
+        assert {"name": "certificates", "mountPath": "/hubc/certificates", "readOnly": True} in step["volumeMounts"]
+
+
+def test_a_teacher_is_served_beside_the_step(manifest: dict[str, Any]) -> None:
+    found = template(manifest, "generate")
+    (server,) = found["sidecars"]
+    assert server["name"] == "teacher"
+    assert server["command"][:3] == ["python", "-m", "hub_steps.serve"]
+    assert server["command"][-4:] == ["--role", "teacher", "--port", "8081"]
+    assert server["readinessProbe"]["exec"]["command"][0] == "python3"
+    assert server["resources"]["limits"] == {"cpu": "4", "memory": "16Gi"}
+    assert environment(found["container"])["HUBC_SERVED_TEACHER"] == "http://127.0.0.1:8081"
+
+
+def test_vllm_serves_what_was_fetched_before(plan: Plan, platform: Platform) -> None:
+    image = f"registry.example.com/vllm@sha256:{'5' * 64}"
+    variant = with_resources(plan, "generate", accelerators=1, accelerator="h100")
+    found = template(
+        yaml.safe_load(render(variant, with_argo(platform, serving={"engine": "vllm", "image": image}))), "generate"
+    )
+    (server,), (fetch,) = found["sidecars"], found["initContainers"]
+    assert (server["image"], server["command"][:3]) == (image, ["vllm", "serve", "/tmp/served/teacher"])
+    assert server["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert "nvidia.com/gpu" not in found["container"]["resources"]["limits"], "the step only asks"
+    assert fetch["command"][-3:] == ["--fetch-only", "--link", "/tmp/served/teacher"]
 
 
 @pytest.mark.parametrize(
@@ -294,9 +372,7 @@ def test_without_a_queue_there_is_no_label(plan: Plan, platform: Platform) -> No
     ],
 )  # fmt: skip
 def test_warns_about_open_controllers(plan: Plan, platform: Platform, version: str, safe: bool) -> None:
-    argo = platform.spec.argo.model_copy(update={"controller_version": version}) if platform.spec.argo else None
-    other = platform.model_copy(update={"spec": platform.spec.model_copy(update={"argo": argo})})
-    found = warnings(plan, other)
+    found = warnings(plan, with_argo(platform, controller_version=version))
     assert (not found) == safe
     assert all("CVE-2026-54526" in warning and version in warning for warning in found)
 

@@ -95,7 +95,8 @@ def test_platform_that_is_unknown(hubc: Hubc) -> None:
     done = hubc("plan", SPEC, "--platform", "moon")
     assert done.returncode == 2
     assert done.stderr == (
-        "hubc: no platform 'moon': there is no specs/platforms/moon.yaml; known: example-cluster, local, workstation\n"
+        "hubc: no platform 'moon': there is no specs/platforms/moon.yaml; known: "
+        "example-cluster, kind, kubernetes-gpu, local, openshift-ai, single-node-4xh100, workstation\n"
     )
 
 

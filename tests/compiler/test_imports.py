@@ -26,6 +26,13 @@ LIGHT = {
     "hub_steps.taxonomy",
     "hub_steps.digest",
     "hub_steps.files",
+    "hub_steps.credentials",
+    "hub_steps.printable",
+    "hub_steps.logs",
+    "hub_steps.markdown",
+    "hub_steps.delivery",
+    "hub_steps.webhooks",
+    "hub_steps.reporting",
 }
 HEAVY = {"torch", "transformers", "hera", "kubernetes", "rich", "peft", "accelerate", "openai", "numpy", "matplotlib"}
 

@@ -77,7 +77,7 @@ def test_what_only_a_platform_refuses_is_good_until_one_is_chosen() -> None:
     body = DATA + "  train: {resources: {accelerators: 1}}\n  publish: {location: s3://models/moon}\n"
     assert findings(body) == ()
     assert {item.rule for item in findings(body, "example-cluster")} == {"unavailable"}
-    assert {item.rule for item in findings(body, "local")} == {"unavailable", "platform-limit"}
+    assert {item.rule for item in findings(body, "local")} == {"unavailable", "emulated-accelerator"}
 
 
 def test_local_machine_reaches_itself() -> None:
@@ -124,29 +124,26 @@ LONG = "a-phase-whose-name-has-forty-characters1"
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (f"  train:\n    phases: [{{name: {LONG}}}]\n    resources: {{nodes: 2}}\n", ("job-name", LONG)),
         (
             f"  train:\n    phases: [{{name: {LONG}}}]\n  evaluate:\n    candidates: [{LONG}]\n"
             "    suites: [{suite: mmlu, name: a_suite_of_twenty_letters}]\n",
             ("step-id", "a_suite_of_twenty_letters"),
         ),
         (
-            "  train: {resources: {nodes: 2}}\n"
-            "  matrix: {fields: {train.gradient_checkpointing: [true, false], train.seed: [1, 2]}}\n",
-            ("job-name", "fields"),
+            "  data: {datasets: {" + ", ".join(f"d{n}: {{location: specs/data/{n}.jsonl}}" for n in range(6)) + "}}\n"
+            "  train: {}\n",
+            ("request-size", "spec"),
         ),
-        (
-            "  train:\n    algorithm: custom\n    custom: {script: specs/scripts/long.py}\n    resources: {nodes: 2}\n",
-            ("request-size", "specs/scripts/long.py"),
-        ),
-        (f"  train: {{}}\n  matrix:\n    fields: {{train.seed: {list(range(199))}}}\n", ("templates", "matrix")),
     ],
-    ids=["phase", "suite", "variants", "script", "templates"],
+    ids=["suite", "data"],
 )
 def test_what_rendering_would_refuse_is_told_with_the_plan(body: str, expected: tuple[str, str]) -> None:
-    Path("specs/scripts/long.py").write_text("# long\n" * 15_000, encoding="utf-8")
-    assert expected in pointed(findings(DATA + body, "example-cluster"))
-    assert findings(DATA + body) == ()
+    row = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+    for number in range(6):
+        Path(f"specs/data/{number}.jsonl").write_text(row.replace("a", str(number)) * 1000, encoding="utf-8")
+    body = body if body.startswith("  data") else DATA + body
+    assert expected in pointed(findings(body, "example-cluster"))
+    assert findings(body) == ()
 
 
 def test_finding_in_some_variants_names_them() -> None:

@@ -14,6 +14,7 @@ from example_plan import AT, ESTIMATE, SMALL, example, example_plan, step
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
+from hub_steps.markdown import block, code
 from hubc.cli import main
 from hubc.diagnostics import Diagnostic
 from hubc.estimates.step import StepEstimate
@@ -25,7 +26,7 @@ from hubc.plan_views.estimate_text import estimate_lines, headline
 from hubc.plan_views.estimated import estimates_of
 from hubc.plan_views.highlights import highlights
 from hubc.plan_views.json import plan_json
-from hubc.plan_views.markdown import MAX_CHARACTERS, block, code, plan_markdown
+from hubc.plan_views.markdown import MAX_CHARACTERS, plan_markdown
 from hubc.plan_views.shown import Shown
 from hubc.plan_views.text import plan_text
 from hubc.plan_views.totals import totals
@@ -362,4 +363,4 @@ def test_markdown_is_bounded() -> None:
 
 
 def test_block_cannot_be_ended_by_its_lines() -> None:
-    assert block(["````", "a"]) == "`````text\n````\na\n`````"
+    assert block(["````", "a"], 100) == "`````text\n````\na\n`````"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hub_steps.credentials import CREDENTIALS, credential_in, mask
 from hubc.checks.text import check_text
-from hubc.credentials import CREDENTIALS, credential_in, mask
 from hubc.errors import SpecError
 from hubc.formats import MACHINE_FORMATS, as_text
 from hubc.source import parse_text

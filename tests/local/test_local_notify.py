@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from local_project import Project, finish, until
+from webhook_receiver import Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,41 +23,10 @@ TARGET = """\
 """
 
 
-class Receiver:
-    """A webhook that keeps what it hears, and answers with the codes that it is given, then with 200."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.codes: list[int] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.heard.append((self.headers["Authorization"], body))
-                self.send_response(receiver.codes.pop(0) if receiver.codes else 200)
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Print nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks"
-
-    @property
-    def events(self) -> list[str]:
-        return [body["event"] for _, body in self.heard]
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with receiving() as made:
+        yield made
 
 
 def spec(project: Project, url: str, events: str) -> str:

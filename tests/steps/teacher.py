@@ -28,14 +28,16 @@ class QuietServer(ThreadingHTTPServer):
 class Teacher:
     """A running server and what it has seen."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, port: int = 0) -> None:
         self.behaviour = behaviour
+        self.health: list[int] = []
+        """What it answers at /health, one after the other; after that it is ready."""
         self.bodies: list[dict[str, Any]] = []
         self.authorizations: set[str] = set()
         self.seen = threading.Event()
         self.closing = threading.Event()
         self.lock = threading.Condition()
-        self.server = QuietServer(("127.0.0.1", 0), self._handler())
+        self.server = QuietServer(("127.0.0.1", port), self._handler())
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
@@ -58,7 +60,11 @@ class Teacher:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = b'{"object": "list", "data": []}'
-                self.send_response(200 if self.path == "/v1/models" else 404)
+                if self.path == "/health":
+                    status = teacher.health.pop(0) if teacher.health else 200
+                else:
+                    status = 200 if self.path == "/v1/models" else 404
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

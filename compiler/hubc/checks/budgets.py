@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubc.checks.view import Finding
-from hubc.errors import HubcError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,41 +17,28 @@ SHORTER = "give the phase, the suite or the pipeline a shorter name"
 
 
 def budgets(view: View) -> Iterator[Finding]:
-    """`step-id`, `job-name`, `request-size`, `templates`: what Kubernetes and Argo have no room for."""
-    if view.cluster is None:
+    """`step-id`, `request-size`: what Kubernetes and Argo have no room for."""
+    if view.platform is None or (argo := view.platform.spec.argo) is None:
         return
-    from hubc.backends.argo.names import MAX_TEMPLATES, is_distributed
+    from hubc.backends.argo.budgets import MAX_REQUESTS_BYTES
+    from hubc.backends.argo.requests import requests_document
 
     for step in view.plan.steps:
         yield from _step(view, step)
-    templates = len(view.plan.steps) + sum(map(is_distributed, view.plan.steps)) + 2
-    if templates > MAX_TEMPLATES:
-        place: Location = ("spec", "matrix") if view.spec.matrix else ("spec",)
-        yield Finding(place, "templates", f"the Workflow would have {templates} templates, Argo takes {MAX_TEMPLATES}",
-                      "sweep fewer values, or use several pipelines", at_key=True)  # fmt: skip
+    size = len(requests_document(view.plan, argo))
+    if size > MAX_REQUESTS_BYTES:
+        place: Location = ("spec", "taxonomy") if view.spec.taxonomy else ("spec",)
+        yield Finding(place, "request-size", f"what the steps are told has {size} bytes, a Workflow takes "
+                      f"{MAX_REQUESTS_BYTES}", "take the taxonomy from git ('taxonomy: {git: ...}'), or split the pipeline",
+                      at_key=True)  # fmt: skip
 
 
 def _step(view: View, step: Step) -> Iterator[Finding]:
-    from hubc.backends.argo.distributed import MAX_REQUEST_BYTES
-    from hubc.backends.argo.names import MAX_LABEL, is_distributed, job_name, workflow_name
-    from hubc.backends.argo.pod import request
-    from hubc.backends.argo.serialize import to_json
+    from hubc.backends.argo.names import MAX_LABEL
 
     if len(step.id) > MAX_LABEL:
         message = f"the step '{step.id}' would have a name of {len(step.id)} characters, Argo takes {MAX_LABEL}"
         yield _too_long(step, "step-id", message, SHORTER)
-    elif is_distributed(step):
-        try:
-            job_name(view.plan, step)
-        except HubcError:
-            message = f"the pods of the step '{step.id}' would have longer names than Kubernetes allows"
-            yield _too_long(step, "job-name", message, f"{SHORTER}, or use one node")
-            return
-        size = len(to_json(request(view.plan, step, workflow_name(view.plan)).model_dump(mode="json")))
-        if size > MAX_REQUEST_BYTES:
-            place = (*step.section, "custom", "script") if step.parameters.get("custom") else step.section
-            yield Finding(place, "request-size", f"the request of the step '{step.id}' has {size} bytes, pods of several "
-                          f"nodes take {MAX_REQUEST_BYTES}", "use a smaller script, or one node")  # fmt: skip
 
 
 def _too_long(step: Step, rule: str, message: str, remedy: str) -> Finding:
@@ -60,5 +46,5 @@ def _too_long(step: Step, rule: str, message: str, remedy: str) -> Finding:
     if step.kind in ("train", "evaluate") and len(step.section) > 2:
         return Finding((*step.section, "name"), rule, message, remedy)
     if step.variants:
-        return Finding(("spec", "matrix", "fields"), rule, message, "sweep fewer fields, or use one node", at_key=True)
+        return Finding(("spec", "matrix", "fields"), rule, message, "sweep fewer fields", at_key=True)
     return Finding(("metadata", "name"), rule, message, remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from hubc.credentials import CREDENTIALS, credential_in
+from hub_steps.credentials import CREDENTIALS, credential_in
 from hubc.reader import quoted_spans
 
 if TYPE_CHECKING:

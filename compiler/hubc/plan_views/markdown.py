@@ -5,16 +5,15 @@ Whatever others wrote stands in code, where GitHub makes no link, mention or ref
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from hub_steps.markdown import block, code
 from hubc.plan_views.difference_text import difference_lines, step_lines
 from hubc.plan_views.estimate_text import headline
 from hubc.plan_views.mermaid import graph
 from hubc.plan_views.phrases import action, change_lines, counted, resources_text, summary, what_happens
 from hubc.plan_views.text import total_lines, warning_lines
 from hubc.plan_views.variants import variant_lines, variant_text
-from hubc.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,6 @@ _TABLE_CHARACTERS = 14_000
 _BLOCK_CHARACTERS = 6_000
 _EDITS_CHARACTERS = 3_000
 _NAMES_CHARACTERS = 2_000
-_MAX_TICKS = 40
 _HAPPENS = {"run": "run", "again": "run again", "reuse": "reuse", "open": "run, unless done"}
 
 
@@ -38,16 +36,16 @@ def plan_markdown(shown: Shown) -> str:
     plan = shown.plan
     parts = [f"### Plan {code(plan.digest[:12])}: {code(plan.pipeline)} on {code(plan.platform)}"]
     if warnings := warning_lines(plan):
-        parts.append(block(warnings))
+        parts.append(_block(warnings))
     if shown.against:
-        parts.append(block(difference_lines(shown.against, plan, shown.decisions), _EDITS_CHARACTERS))
+        parts.append(_block(difference_lines(shown.against, plan, shown.decisions), _EDITS_CHARACTERS))
     if variants := variant_lines(plan):
         parts.append(_details("Variants", variants))
     drawn = graph(plan, shown.decisions, shown.against)
     parts.append(drawn if len(drawn) <= _GRAPH_CHARACTERS else f"The graph of {len(plan.steps)} steps is too large to draw.")
     parts += [_table(shown), _summary(shown)]
     if together := total_lines(shown):
-        parts.append(block(together))
+        parts.append(_block(together))
     if why := [line for step in plan.steps for line in _why(shown, step)]:
         parts.append(_details("Why steps run again", why))
     if differing := step_lines(shown.against, plan) if shown.against else []:
@@ -55,35 +53,12 @@ def plan_markdown(shown: Shown) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def code(text: str) -> str:
-    """Return text as a code span that also holds in a table."""
-    shown = printable(text) or " "
-    ticks = "`" * (1 + _longest_ticks([shown]))
-    space = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
-    # In a table, a backslash before a pipe is taken away even in code.
-    return f"{ticks}{space}{shown}{space}{ticks}".replace("|", "\\|")
-
-
-def block(lines: Sequence[str], most: int = _BLOCK_CHARACTERS) -> str:
-    """Return lines as a code block of bounded length that none of them can end; what is left out is counted."""
-    shown: list[str] = []
-    length = 0
-    for line in (re.sub(f"`{{{_MAX_TICKS},}}", f"{'`' * _MAX_TICKS}…", printable(line)) for line in lines):
-        length += len(line) + 1
-        if length > most:
-            shown.append(f"… and {counted(len(lines) - len(shown), 'more line')}; all of them: hubc plan")
-            break
-        shown.append(line)
-    fence = "`" * max(3, 1 + _longest_ticks(shown))
-    return "\n".join([f"{fence}text", *shown, fence])
-
-
-def _longest_ticks(lines: Sequence[str]) -> int:
-    return max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+def _block(lines: Sequence[str], most: int = _BLOCK_CHARACTERS) -> str:
+    return block(lines, most, "; all of them: hubc plan")
 
 
 def _details(title: str, lines: Sequence[str]) -> str:
-    return f"<details>\n<summary>{title}</summary>\n\n{block(lines)}\n\n</details>"
+    return f"<details>\n<summary>{title}</summary>\n\n{_block(lines)}\n\n</details>"
 
 
 def _table(shown: Shown) -> str:

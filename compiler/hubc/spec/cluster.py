@@ -147,7 +147,7 @@ class Mirrors(Declared):
 
 
 class CertificateAuthorities(Declared):
-    """Certificates that pods trust besides the public ones."""
+    """Certificates that pods trust: one's own and, as far as they are wanted, the public ones, in one bundle."""
 
     config_map: DnsLabel
     """Name of the config map."""
@@ -225,7 +225,7 @@ class Argo(Declared):
     mirrors: Mirrors = Mirrors.model_construct()
     """Services that stand in for public ones."""
     certificate_authorities: CertificateAuthorities | None = None
-    """Certificates that pods trust besides the public ones."""
+    """Certificates that pods trust: one's own and, as far as they are wanted, the public ones, in one bundle."""
     security: Security = Security.model_construct()
     """Who the processes in pods are."""
     github: ToldGitHub | None = None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core.core_schema import ErrorType
 
+from hub_steps.credentials import mask
 from hub_steps.locations import UnpinnedError
-from hubc.credentials import mask
 from hubc.diagnostics import Diagnostic, did_you_mean, nearest
 from hubc.spec.fields import Place, locate
 from hubc.spec.remedies import choice_help, describe, key_help, rule_help, type_help

@@ -110,6 +110,15 @@ RULES: dict[str, list[Schema]] = {
         *(_when(_has(section), _any_of(*needs)[0]) for section, needs, _ in NEEDS),
         *_any_of(*WORK),
     ],
+    "cluster.Storage._exactly_one": [
+        *_one_of("claim", "location"),
+        *(_when(_has(key), _has("location")) for key in ("endpoint", "region", "credentials")),
+    ],
+    "cluster.Launcher._has_runtime": [
+        _when(_is("kind", "trainjob"), _has("runtime")),
+        _when(_has("runtime"), _is("kind", "trainjob")),
+    ],
+    "cluster.Serving._has_image": [_when(_is("engine", "vllm"), _has("image"))],
     "platform.PlatformBody._exactly_one": _one_of("local", "argo"),
     "sweep.Notification._each_once": [{"properties": {"events": {"uniqueItems": True}}}],
 }  # fmt: skip

@@ -43,6 +43,14 @@ FORMS = {
     r"^[a-z0-9][-a-z0-9._:/]*@sha256:[0-9a-f]{64}$": "an image with its digest, as in NAME@sha256:DIGEST",
     r"^[a-z][a-z0-9_]*(\.[-A-Za-z0-9_,@]+)+$": "a suite and its metric, with a point between them",
     r"^[^/\\].*\.ya?ml$": "the path of a YAML file, relative to the repository's top",
+    r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9._]*$": "an extended resource, as in nvidia.com/gpu",
+    r"^s3://[a-z0-9][-a-z0-9.]*(/[A-Za-z0-9][-A-Za-z0-9._/]*)?$": "a bucket and a prefix, as in s3://bucket/prefix",
+    r"^[a-z0-9-]+$": "a region: lower-case letters, digits and hyphens",
+    r"^[=^]?[A-Za-z0-9._,-]+$": "names of network interfaces, with commas between them",
+    r"^(NCCL|GLOO|TORCH_NCCL|UCX)_[A-Z0-9_]+$": "a variable of NCCL, Gloo or UCX",
+    r"^[-A-Za-z0-9._,:=^/]*$": "a plain value: letters, digits and -._,:=^/",
+    r"^[-A-Za-z0-9.*:/]+$": "a host, a domain or a network",
+    r"^[-A-Za-z0-9._:/@]+$": "a context: letters, digits and -._:/@",
     r"^[A-Za-z0-9][^\s;@]*$": "a pip requirement without spaces, markers or URLs",
 }
 """What each pattern of the models asks for; a sentence with "it must be" before it."""

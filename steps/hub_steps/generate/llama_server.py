@@ -7,27 +7,38 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 
-def main(model: str, parallel_requests: int, context_tokens: int) -> None:
-    """Serve `model` on a free port of the loopback interface until standard input ends."""
+def start(model: str, parallel_requests: int, context_tokens: int, port: int = 0) -> Any:
+    """Return a server of `model` on the loopback interface that answers; port 0 is any free one.
+
+    Raises RuntimeError if llama.cpp cannot serve it. The server's threads do not end by themselves.
+    """
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = model
+    parameters.model_alias = {Path(model).stem}
     parameters.hostnames = ["127.0.0.1"]
-    parameters.port = 0
+    parameters.port = port
     parameters.n_parallel = parallel_requests
     parameters.n_ctx = parallel_requests * context_tokens
     parameters.use_jinja = True
+    return xllamacpp.Server(parameters)
+
+
+def main(model: str, parallel_requests: int, context_tokens: int) -> None:
+    """Serve `model` on a free port until standard input ends."""
     try:
-        server = xllamacpp.Server(parameters)
+        server = start(model, parallel_requests, context_tokens)
     except RuntimeError as error:
         sys.exit(f"llama.cpp cannot serve {model}: {error}")
     sys.stdout.write(f"{server.listening_address}\n")
     sys.stdout.flush()
     sys.stdin.read()
-    # The server's threads do not end by themselves, and nothing is left to save.
+    # Nothing is left to save.
     os._exit(0)
 
 

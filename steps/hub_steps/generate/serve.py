@@ -1,4 +1,8 @@
-"""The endpoint of a teacher or judge: one that exists, or a server that lives as long as the step needs it."""
+"""The endpoint of a teacher or judge: one that exists, or a server that lives as long as the step needs it.
+
+That server is a process of the step, or a container beside it, which whoever started the step names in HUBC_SERVED_TEACHER
+or HUBC_SERVED_JUDGE.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from hub_steps.contract import StepError, message
+from hub_steps.contract import SERVED, StepError, message
+from hub_steps.generate.readiness import await_ready, known_as
 from hub_steps.locations import ModelLocation
 from hub_steps.models.fetch import fetch
 from hub_steps.parameters import Judge
@@ -33,19 +39,24 @@ class Served:
     api_key: str
     parallel_requests: int
     is_own: bool
-    """Whether this step serves it itself."""
+    """Whether it is served for this step, beside it: no proxy is in between."""
 
 
 @contextmanager
 def reach(teacher: Teacher, cache: Path, log: Path) -> Iterator[Served]:
     """Give access to the teacher or judge; a served one writes to `log` and is gone when the block ends.
 
-    Raises StepError if its key is not there or its server does not start.
+    Raises StepError if its key is not there or its server does not start, and RetryableError if the server of a container
+    is not ready in time.
     """
     role = "judge" if isinstance(teacher, Judge) else "teacher"
     if endpoint := teacher.endpoint:
         key = _key(endpoint.api_key, role) if endpoint.api_key else "none"
         yield Served(role, endpoint.url, endpoint.model, key, endpoint.parallel_requests, is_own=False)
+    elif teacher.serve and (url := os.environ.get(SERVED.format(role=role.upper()), "").rstrip("/")):
+        await_ready(url, role)
+        name = known_as(url, PurePosixPath(ModelLocation.parse(teacher.serve.location).path).stem)
+        yield Served(role, f"{url}/v1", name, "none", teacher.serve.parallel_requests, is_own=True)
     elif teacher.serve:
         weights = fetch(ModelLocation.parse(teacher.serve.location), cache)
         with _server(teacher.serve, weights, log) as url:

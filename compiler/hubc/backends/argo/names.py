@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from hubc.plan import Plan, Step
 
 ENTRYPOINT = "pipeline"
-CLEAN_UP = "clean-up"
+PREPARE = "prepare"
+REPORT = "report"
+EXIT = "exit"
+RESERVED = frozenset({ENTRYPOINT, PREPARE, REPORT, EXIT})
 REPLICATED_JOB = "node"
 
 MAX_LABEL = 63
-MAX_JOB_NAME = 47
 MAX_TEMPLATES = 200
+MAX_JOB_NAME = 47
 DIGEST_DIGITS = 10
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _TEMPLATE = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
@@ -34,18 +37,17 @@ def is_distributed(step: Step) -> bool:
 
 
 def job_name(plan: Plan, step: Step) -> str:
-    """Return the name of a distributed step's JobSet, the same at every attempt, so that a retry finds it again.
+    """Return the name of a distributed step's training object, the same at every attempt, so that a retry finds it again.
 
-    Raises HubcError if the name of a pod would be longer than Kubernetes allows.
+    The names of its pods are longer, and must be DNS labels as well; what is cut off, the step's key tells apart.
+    Raises HubcError if pipeline and step are not made of what a DNS label may hold.
     """
     longest_pod = f"-{REPLICATED_JOB}-0-{step.resources.nodes - 1}-abcde"
-    room = min(MAX_JOB_NAME, MAX_LABEL - len(longest_pod))
-    end = f"-{step.id}-{step.key[:DIGEST_DIGITS]}"
-    pipeline = _shorten(plan.pipeline, room - len(end))
-    if len(name := pipeline + end) > room:
-        raise too_large("job-name", f"the JobSet name '{name}'", len(name), room, "characters", "give the step a shorter id")
+    end = f"-{step.key[:DIGEST_DIGITS]}"
+    room = min(MAX_JOB_NAME, MAX_LABEL - len(longest_pod)) - len(end)
+    name = _shorten(f"{plan.pipeline}-{step.id}", room) + end
     if not _DNS_LABEL.fullmatch(name):
-        raise HubcError(f"job-name: '{name}' is not a DNS label; use lower-case letters, digits and hyphens")
+        raise HubcError(f"step-id: the training job '{name}' is not a DNS label; use lower-case letters, digits and hyphens")
     return name
 
 
@@ -58,11 +60,6 @@ def plan_labels(plan: Plan) -> dict[str, str]:
     }
 
 
-def step_labels(step: Step) -> dict[str, str]:
-    """Return the labels that the objects of one step carry besides."""
-    return {"hubc.dev/step": step.id, "hubc.dev/key": step.key[:MAX_LABEL]}
-
-
 def check_names(plan: Plan) -> None:
     """Raise HubcError if a name that the manifest needs is too long, taken or has characters that are not allowed."""
     name = workflow_name(plan)
@@ -73,9 +70,6 @@ def check_names(plan: Plan) -> None:
         raise HubcError(f"workflow-name: '{name}' is not a DNS label; use lower-case letters, digits and hyphens")
     for step in plan.steps:
         _check_step(step)
-    templates = len(plan.steps) + sum(map(is_distributed, plan.steps)) + 2
-    if templates > MAX_TEMPLATES:
-        raise too_large("templates", "the Workflow", templates, MAX_TEMPLATES, "templates", "split the pipeline")
 
 
 def too_large(rule: str, what: str, size: int, limit: int, unit: str, remedy: str) -> HubcError:
@@ -91,7 +85,7 @@ def _check_step(step: Step) -> None:
         )
     if not _TEMPLATE.fullmatch(step.id) or step.id.endswith("-"):
         raise HubcError(f"step-id: '{step.id}' cannot be the name of a template; use letters, digits and hyphens")
-    if step.id in (ENTRYPOINT, CLEAN_UP) or step.id.startswith("delete-"):
+    if step.id in RESERVED or step.id.startswith(("delete-", "variant")):
         raise HubcError(f"step-id: '{step.id}' is the name of a template of hubc's own; give the step another id")
 
 

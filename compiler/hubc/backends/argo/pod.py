@@ -1,29 +1,24 @@
-"""The parts of a step's pod, in Kubernetes' own words: Argo's containers and the pods of a JobSet share them."""
+"""The parts of a pod, in Kubernetes' own words: Argo's containers and the pods of trainings share them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import DEVICE
+from hubc.backends.argo.layout import CERTIFICATES, layout
+from hubc.backends.argo.tags import Tag, Tagged, tagged
+from hubc.backends.argo.variables import common, network, of_step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from hub_steps.contract import Request
     from hubc.plan import Plan, Step
     from hubc.spec.cluster import Argo
     from hubc.spec.platform import Accelerator
 
-OUTPUTS = "file:///storage/outputs"
-PUBLISHED = "file:///storage/published"
-MODELS = "/storage/models"
 MASTER_PORT = 29500
 GRACE_SECONDS = 120
 """Time between SIGTERM and the end of a training pod; torchrun gives its processes 30 s of it to write a checkpoint."""
-
-POD_SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-"""The restricted Pod Security Standard. No user id is fixed: OpenShift gives each namespace its own."""
-_CONTAINER_SECURITY = {
+CONTAINER_SECURITY: dict[str, Any] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
     "readOnlyRootFilesystem": True,
@@ -32,43 +27,60 @@ _CONTAINER_SECURITY = {
 }
 
 
-def request(plan: Plan, step: Step, run: str) -> Request:
-    """Return what a step is told on a cluster, where all pods mount the same volume."""
-    return plan.request(step, run, OUTPUTS, PUBLISHED, MODELS)
+def pod_security(argo: Argo) -> dict[str, Any]:
+    """Return the security context of pods: the restricted Pod Security Standard, and the ids that the platform names."""
+    ids = {"runAsUser": argo.security.run_as_user, "runAsGroup": argo.security.run_as_group,
+           "fsGroup": argo.security.fs_group}  # fmt: skip
+    named = {name: value for name, value in ids.items() if value is not None}
+    return {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **named}
 
 
-def container(
-    step: Step, accelerators: Mapping[str, Accelerator], request: str, extra: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return the container of a step; `request` says where its request is, `extra` adds environment variables."""
+def step_container(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
+    """Return the container of a step; which one of several alike it is, its template's parameter `step` says."""
+    where = layout(argo)
+    memory = [{"name": "shared-memory", "mountPath": "/dev/shm"}] if step.kind == "train" else []  # noqa: S108
+    told = [*common(argo, CERTIFICATES), *where.variables, *of_step(step, argo)]
     return {
         "image": step.image,
-        "command": ["python", "-m", "hub_steps", step.kind, "--request", request],
-        "env": [*_HOME, *_device(step), *extra, *_secrets(step)],
-        "resources": _resources(step, accelerators),
-        "securityContext": _CONTAINER_SECURITY,
-        "volumeMounts": [
-            {"name": "storage", "mountPath": "/storage"},
-            {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 - the root file system is read-only
-            *([{"name": "shared-memory", "mountPath": "/dev/shm"}] if step.kind == "train" else []),  # noqa: S108
-        ],
+        "command": ["python", "-m", "hub_steps", step.kind, "--request", request_uri(plan, argo)],
+        "env": [*told, *(network(argo) if step.kind == "train" else [])],
+        "resources": resources(step, accelerators),
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [*where.mounts, *memory],
+    }
+
+
+def request_uri(plan: Plan, argo: Argo) -> Tagged:
+    """Return where a step's request lies once the run's first pod has handed them out."""
+    return tagged(plan.run_record(layout(argo).outputs, ""), Tag.RUN, "/", Tag.STEP, ".request.json")
+
+
+def own_container(argo: Argo, command: Sequence[str | Tag], variables: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a container of a program that serves the run itself: small, with the publish image."""
+    where = layout(argo)
+    amounts = {"cpu": "500m", "memory": "512Mi"}
+    return {
+        "image": argo.images.publish,
+        "command": list(command),
+        "env": [*common(argo, CERTIFICATES), *where.variables, *variables],
+        "resources": {"requests": amounts, "limits": dict(amounts)},
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": list(where.mounts),
     }
 
 
 def volumes(step: Step, argo: Argo) -> list[dict[str, Any]]:
     """Return the volumes that a step's container mounts; training processes share tensors through memory."""
-    found: list[dict[str, Any]] = [
-        {"name": "storage", "persistentVolumeClaim": {"claimName": argo.storage.claim}},
-        {"name": "scratch", "emptyDir": {}},
-    ]
+    found = list(layout(argo).volumes)
     if step.kind == "train":
-        found.append({"name": "shared-memory", "emptyDir": {"medium": "Memory"}})
+        most = {"sizeLimit": f"{argo.shared_memory_gib}Gi"} if argo.shared_memory_gib else {}
+        found.append({"name": "shared-memory", "emptyDir": {"medium": "Memory", **most}})
     return found
 
 
 def placement(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
     """Return the node selector and tolerations of a step, where it has any."""
-    kind = accelerators[step.resources.accelerator] if step.resources.accelerator else None
+    kind = accelerators.get(step.resources.accelerator or "")
     found: dict[str, Any] = {}
     if kind and kind.node_selector:
         found["nodeSelector"] = dict(kind.node_selector)
@@ -80,42 +92,10 @@ def placement(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, 
     return found
 
 
-def torchrun(step: Step, rank: dict[str, Any], master: str) -> list[dict[str, Any]]:
-    """Return the variables that tell torchrun about its peers; `rank` is the value of the node rank's variable."""
-    return [
-        variable("PET_NNODES", step.resources.nodes),
-        variable("PET_NPROC_PER_NODE", step.resources.processes_per_node),
-        {"name": "PET_NODE_RANK", **rank},
-        variable("PET_MASTER_ADDR", master),
-        variable("PET_MASTER_PORT", MASTER_PORT),
-    ]
-
-
-def variable(name: str, value: str | int) -> dict[str, Any]:
-    """Return an environment variable."""
-    return {"name": name, "value": str(value)}
-
-
-# An arbitrary user id has no home and no name, and libraries ask for both.
-_HOME = [variable("HOME", "/tmp"), variable("USER", "hubc"), variable("HF_HOME", "/tmp/huggingface")]  # noqa: S108
-
-
-def _device(step: Step) -> list[dict[str, Any]]:
-    """Return how a step computes: libraries would otherwise take all cores of the node for theirs."""
-    threads = variable("OMP_NUM_THREADS", max(1, step.resources.cpus // step.resources.processes_per_node))
-    return [threads] if step.resources.devices else [variable(DEVICE, "cpu"), threads]
-
-
-def _secrets(step: Step) -> list[dict[str, Any]]:
-    return [
-        {"name": secret.variable, "valueFrom": {"secretKeyRef": {"name": secret.secret, "key": secret.key}}}
-        for secret in dict.fromkeys(step.secrets)
-    ]
-
-
-def _resources(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
+def resources(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
+    """Return what a step's container gets on each node."""
     amounts = {"cpu": str(step.resources.cpus), "memory": f"{step.resources.memory_gib}Gi"}
-    kind = accelerators[step.resources.accelerator] if step.resources.accelerator else None
+    kind = accelerators.get(step.resources.accelerator or "")
     if kind and kind.resource:
         amounts[kind.resource] = str(step.resources.accelerators)
     return {"requests": amounts, "limits": dict(amounts)}

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from hubc.backends.argo.names import too_large
 from hubc.errors import HubcError
 
-MAX_MANIFEST_BYTES = 900 * 1024
+if TYPE_CHECKING:
+    from hubc.spec.platform import Platform
+
+MAX_MANIFEST_BYTES = 512 * 1024
+"""The cluster stores 1 MiB with the status of all that ran, and never compresses the specification."""
+_NAME = "[-A-Za-z0-9]+"
+OUR_TAG = re.compile(
+    r"\{\{(workflow\.(name|status)"
+    rf"|inputs\.parameters\.{_NAME}|tasks\.prepare\.outputs\.parameters\.{_NAME}"
+    rf"|steps\.{_NAME}\.(status|outputs\.parameters\.lost))\}}\}}"
+)
+"""What Argo may put in: names that hubc made and checked, and its own words."""
 _STRING = "tag:yaml.org,2002:str"
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ESCAPES = str.maketrans({"{": "\\u007b", "}": "\\u007d", "$": "\\u0024"})
@@ -33,14 +44,24 @@ def to_yaml(data: dict[str, Any]) -> str:
 
 def check_manifest(manifest: dict[str, Any], text: str) -> None:
     """Raise HubcError if Argo would evaluate a part of the manifest, or if it is too large to be stored."""
-    if "{{" in text:
-        raise HubcError("template-braces: the manifest would hold '{{', which Argo evaluates; "
-                        "remove it from the names and labels in the platform")  # fmt: skip
+    if "{{" in OUR_TAG.sub("", text):
+        raise braces("the manifest")
     # The API server gets JSON, in which a document of many lines takes more room than in YAML.
     size = max(len(text.encode()), len(json.dumps(manifest).encode()))
     if size > MAX_MANIFEST_BYTES:
         raise too_large("manifest-size", "the manifest", size, MAX_MANIFEST_BYTES, "bytes",
-                        "use a smaller taxonomy, or several pipelines")  # fmt: skip
+                        "take the taxonomy from git, sweep fewer values, or use several pipelines")  # fmt: skip
+
+
+def check_braces(platform: Platform) -> None:
+    """Raise HubcError if a text of the platform would be evaluated by Argo: they become labels, commands and variables."""
+    if "{{" in json.dumps(platform.as_data(), ensure_ascii=False):
+        raise braces("the platform")
+
+
+def braces(what: str) -> HubcError:
+    """Return the error for something that holds what Argo evaluates."""
+    return HubcError(f"template-braces: {what} holds '{{{{', which Argo evaluates; remove it from its names and labels")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,8 +8,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from hub_steps.logs import readable
 from hubc.backends.local.driver import launch
-from hubc.backends.local.events import LogReader, readable
+from hubc.backends.local.events import LogReader
 from hubc.backends.local.processes import kill_owned
 from hubc.backends.local.scheduler import Scheduler, StopSignals
 from hubc.backends.local.state import State

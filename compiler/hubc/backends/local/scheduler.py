@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hub_steps.contract import RESULT_FILE, ExitCode
 from hub_steps.files import local_path
-from hubc.backends.local.events import LogReader, last_lines, progress_text
+from hub_steps.logs import progress_text
+from hubc.backends.local.events import LogReader, last_lines
 from hubc.backends.local.processes import RETRYABLE, StepProcesses, lock_file, stop_together
 from hubc.reuse import decide, planned
 from hubc.runs import DONE, Run, StepRun

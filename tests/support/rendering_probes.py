@@ -1,0 +1,220 @@
+"""Mistakes in a rendering, each with where it is found and a word of what is said; Hera lets most of them through."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rendering import GONE, IMAGE, container
+
+P = "spec/templates"
+PLAIN, TRAIN, MAIN = f"{P}/plain", f"{P}/train/resource", f"{P}/pipeline/dag/tasks"
+OBJECT = f"{TRAIN}/manifest"
+NODE = f"{OBJECT}/spec/replicatedJobs/node/template/spec"
+NODE_POD = f"{NODE}/template/spec"
+
+
+class Probe(NamedTuple):
+    """A mistake: another value at a path of the rendering; then what is found where."""
+
+    path: str
+    value: Any
+    place: str
+    message: str
+
+
+FIELDS = [
+    Probe("surprise", 1, "surprise", "unknown field"),
+    Probe("metadata/lables", {}, "metadata.lables", "unknown field"),
+    Probe("spec/on_exit", "exit", "spec.on_exit", "unknown field"),
+    Probe("spec/parallelism", "8", "spec.parallelism", "valid integer"),
+    Probe("spec/parallelism", 0, "spec.parallelism", "too little"),
+    Probe("spec/podGC/strategy", "OnPodSucces", "spec.podGC.strategy", "none of"),
+    Probe(f"{PLAIN}/container/comand", [], "templates[3].container.comand", "unknown field"),
+    Probe(f"{PLAIN}/container/command", "python", "templates[3].container.command", "valid"),
+    Probe(f"{PLAIN}/container/imagePullPolicy", "Sometimes", "container.imagePullPolicy", "none of"),
+    Probe(f"{PLAIN}/container/image", "", "templates[3].container.image", "empty"),
+    Probe(f"{PLAIN}/container/workingDir", None, "templates[3].container.workingDir", "no null"),
+    Probe(f"{PLAIN}/container/image", GONE, "templates[3].container.image", "needed"),
+    Probe(f"{PLAIN}/container/resources/limits/memory", "16Gb", "limits.memory", "no amount"),
+    Probe(f"{PLAIN}/container/env/HOME/value", 3, "templates[3].container.env[0].value", "valid string"),
+    Probe(f"{PLAIN}/container/volumeMounts/scratch/mountPath", GONE, "volumeMounts[0].mountPath", "missing"),
+    Probe(f"{PLAIN}/retryStrategy/limt", 2, "retryStrategy.limt", "unknown field"),
+    Probe(f"{PLAIN}/retryStrategy/retryPolicy", "Allways", "retryStrategy.retryPolicy", "none of"),
+    Probe(f"{PLAIN}/retryStrategy/retryPolicy", GONE, "retryStrategy.retryPolicy", "needed"),
+    Probe(f"{PLAIN}/retryStrategy/backoff/duration", "one minute", "backoff.duration", "no time"),
+    Probe(f"{PLAIN}/tolerations", [{"key": "gpu", "effect": "NoShedule"}], "tolerations[0].effect", "none of"),
+    Probe(f"{PLAIN}/podSpecPatch", "hostNetwork: true", "podSpecPatch", "no JSON"),
+    Probe(f"{PLAIN}/podSpecPatch", '{"hostNetwork": true}', "podSpecPatch", "hostNetwork"),
+    Probe(f"{OBJECT}/apiVersion", "jobset.x-k8s.io/v1", "resource.manifest", "no kind"),
+    Probe(f"{OBJECT}/spec/failurePolicy/maxRestart", 2, "manifest.spec.failurePolicy.maxRestart", "unknown field"),
+    Probe(f"{OBJECT}/spec/failurePolicy/maxRestarts", "2", "manifest.spec.failurePolicy.maxRestarts", "integer"),
+    Probe(f"{OBJECT}/spec/failurePolicy/rules/final/action", "Fail", "rules[0].action", "none of"),
+    Probe(f"{NODE}/completionMode", "Indexd", "completionMode", "enum"),
+    Probe(f"{NODE}/template/spec/restartPolicy", "Sometimes", "template.spec.restartPolicy", "enum"),
+    Probe(f"{NODE_POD}/containers/node/resources/limits/cpu", ["4"], "limits.cpu", "not"),
+    Probe(f"{NODE_POD}/containers/node/resources/limits/cpu", {"cores": 4}, "limits.cpu", "no amount"),
+    Probe(f"{NODE_POD}/containers/node/name", GONE, "containers[0].name", "missing"),
+    Probe(f"{NODE_POD}/volumes/scratch/emptyDir/sizeLimit", "4GB", "emptyDir.sizeLimit", "no amount"),
+    Probe(f"{TRAIN}/manifest", "kind: JobSet", "templates[4].resource.manifest", "no JSON"),
+    Probe(f"{TRAIN}/manifest", GONE, "templates[4].resource.manifest", "missing"),
+]
+GRAPH = [
+    Probe("spec/entrypoint", "pipelin", "spec.entrypoint", "'pipelin'"),
+    Probe("spec/entrypoint", GONE, "spec.entrypoint", "missing"),
+    Probe("spec/onExit", "clean-up", "spec.onExit", "'clean-up'"),
+    Probe(f"{P}/report/name", "exit", "spec.templates", "2 entries"),
+    Probe(f"{P}/report/name", "re_port", "templates[7].name", "no name"),
+    Probe(f"{P}/report/name", GONE, "templates[7].name", "missing"),
+    Probe(f"{P}/report/container", GONE, "templates[7]", "none"),
+    Probe(f"{P}/report/resource", {"action": "delete"}, "templates[7]", "container, resource"),
+    Probe(f"{P}/report/suspend", {}, "templates[7]", "container, suspend"),
+    Probe(f"{P}/pipeline/activeDeadlineSeconds", 60, "templates[0].activeDeadlineSeconds", "cannot have"),
+    Probe(f"{P}/pipeline/retryStrategy", {"limit": 1}, "templates[0].retryStrategy", "cannot have"),
+    Probe("spec/templateDefaults", {"retryStrategy": {"limit": 1}}, "templateDefaults.retryStrategy", "repeat DAGs"),
+    Probe("spec/executor", GONE, "spec.executor.serviceAccountName", "missing"),
+    Probe("spec/serviceAccountName", GONE, "spec.serviceAccountName", "missing"),
+    Probe("spec/synchronization", {"mutex": {"name": "hubc"}}, "spec.synchronization.mutex", "lists"),
+    Probe(f"{P}/pipeline/dag/tasks", [], "templates[0].dag.tasks", "at least one"),
+    Probe(f"{MAIN}/data/name", "tune", "templates[0].dag.tasks", "2 entries"),
+    Probe(f"{MAIN}/data/template", "plane", "dag.tasks[1].template", "'plane'"),
+    Probe(f"{MAIN}/data/template", GONE, "dag.tasks[1].template", "by its name"),
+    Probe(f"{MAIN}/tune/depends", "prepare && dat", "dag.tasks[2].depends", "'dat'"),
+    Probe(f"{MAIN}/tune/depends", "prepare && (data", "dag.tasks[2].depends", "no condition"),
+    Probe(f"{MAIN}/tune/depends", "prepare data", "dag.tasks[2].depends", "no condition"),
+    Probe(f"{MAIN}/tune/depends", "prepare and data", "dag.tasks[2].depends", "no condition"),
+    Probe(f"{MAIN}/tune/depends", "prepare & data", "dag.tasks[2].depends", "cannot be read"),
+    Probe(f"{MAIN}/tune/depends", "prepare && data.Done", "dag.tasks[2].depends", "no way"),
+    Probe(f"{MAIN}/tune/depends", "prepare && data.AllFailed", "dag.tasks[2].depends", "items"),
+    Probe(f"{MAIN}/data/depends", "prepare && variants-1", "templates[0].dag.tasks", "circle"),
+    Probe(f"{MAIN}/data/depends", "data", "templates[0].dag.tasks", "circle"),
+    Probe(f"{MAIN}/data/dependencies", ["prepare"], "dag.tasks[1].dependencies", "depends"),
+    Probe(f"{MAIN}/data/continueOn", {"failed": True}, "dag.tasks[1].continueOn", "refuses"),
+    Probe(f"{MAIN}/data/name", "1data", "dag.tasks[1].name", "digit"),
+    Probe(f"{MAIN}/data/when", "{{tasks.prepare.outputs.parameters.data}} = run", "dag.tasks[1].when", "form"),
+    Probe(f"{P}/variants-1/dag/tasks/test/template", "pipeline", "spec.templates", "circle"),
+    Probe(f"{MAIN}/data/arguments/parameters/step/name", "stepp", "arguments.parameters[0]", "no input 'stepp'"),
+    Probe(f"{MAIN}/data/arguments", GONE, "dag.tasks[1].arguments.parameters", "needs 'step'"),
+    Probe(f"{MAIN}/data/arguments/parameters/+", {"name": "step", "value": "x"}, "arguments.parameters", "2 entries"),
+    Probe(f"{MAIN}/data/arguments/parameters/step/value", GONE, "arguments.parameters[0].value", "missing"),
+    Probe(f"{P}/train/inputs/parameters/+", {"name": "step"}, "templates[4].inputs.parameters", "2 entries"),
+    Probe(f"{P}/prepare/outputs/parameters/+", {"name": "x"}, "outputs.parameters[3].valueFrom", "exactly one"),
+    Probe(f"{P}/prepare/outputs/parameters/+", {"name": "x", "valueFrom": {"jsonPath": "{.x}"}}, "parameters[3]", "path"),
+    Probe(f"{P}/prepare/inputs/artifacts/plan/path", GONE, "inputs.artifacts[0].path", "missing"),
+    Probe(f"{P}/prepare/inputs/artifacts/plan/path", "/tmp", "inputs.artifacts[0].path", "mounted"),
+    Probe(f"{P}/prepare/inputs/artifacts/plan/s3", {"key": "x"}, "inputs.artifacts[0]", "one place"),
+    Probe(f"{P}/prepare/inputs/artifacts/+", {"name": "b", "path": "/hubc/plan.json", "raw": {"data": ""}},
+          "inputs.artifacts", "2 entries have the path"),
+    Probe(f"{TRAIN}/action", "aply", "templates[4].resource.action", "no action"),
+    Probe(f"{TRAIN}/setOwnerReference", GONE, "templates[4].resource.setOwnerReference", "outlives"),
+    Probe(f"{P}/delete-job/resource/successCondition", "status.x == y", "resource.successCondition", "no condition"),
+    Probe(f"{P}/delete-job/resource/flags", GONE, "templates[6].resource.manifest", "what to delete"),
+]  # fmt: skip
+TAGS = [
+    Probe("metadata/annotations/x", "{{workflow.name}}", "metadata.annotations.x", "nothing in here"),
+    Probe("spec/serviceAccountName", "{{inputs.parameters.x}}", "spec.serviceAccountName", "not declared"),
+    Probe(f"{P}/report/container/command/0", "{{inputs.parameters.step}}", "container.command[0]", "not declared"),
+    Probe(f"{PLAIN}/container/command/0", "{{workflow.status}}", "templates[3].container.command[0]", "exit handler"),
+    Probe(f"{PLAIN}/container/command/0", "{{=sprig.env('HOME')}}", "container.command[0]", "no tag"),
+    Probe(f"{PLAIN}/container/command/0", "{{ inputs.parameters.step }}", "container.command[0]", "no tag"),
+    Probe(f"{PLAIN}/container/command/0", "{{workflow.parameters.x}}", "container.command[0]", "no tag"),
+    Probe(f"{PLAIN}/container/command/0", "{{{{workflow.name}}}}", "container.command[0]", "braces"),
+    Probe(f"{PLAIN}/container/command/0", "a {{ b", "container.command[0]", "braces"),
+    Probe(f"{PLAIN}/container/command/0", "{{tasks.prepare.outputs.parameters.data}}", "container.command[0]", "not here"),
+    Probe(f"{PLAIN}/nodeSelector", {"{{workflow.name}}x{{": "a"}, "templates[3].nodeSelector", "braces"),
+    Probe(f"{PLAIN}/podSpecPatch", '{"terminationGracePeriodSeconds": "{{workflow.name}}"}', "podSpecPatch", "no tags"),
+    Probe(f"{P}/prepare/inputs/artifacts/plan/raw/data", "{{workflow.name}}", "artifacts[0].raw.data", "no tags"),
+    Probe(f"{MAIN}/data/when", "{{tasks.prepare.outputs.parameters.dat}} == run", "dag.tasks[1].when", "does not have"),
+    Probe(f"{MAIN}/data/when", "{{tasks.tune.outputs.parameters.data}} == run", "dag.tasks[1].when", "not ended"),
+    Probe(f"{MAIN}/data/depends", GONE, "dag.tasks[1].when", "not ended"),
+    Probe(f"{MAIN}/prepare/when", "a == b", "dag.tasks[1].when", "skipped"),
+    Probe(f"{OBJECT}/metadata/labels/x", "{{inputs.parameters.stepp}}", "templates[4].resource.manifest", "not declared"),
+]
+CONDITIONS = [
+    Probe(f"{TRAIN}/successCondition", GONE, "resource.successCondition", "missing"),
+    Probe(f"{TRAIN}/failureCondition", GONE, "resource.failureCondition", "missing"),
+    Probe(f"{TRAIN}/successCondition", "status.conditions.#(type==\"Completed\").status == True", "successCondition",
+          "no label selector"),
+    Probe(f"{TRAIN}/successCondition", "status.terminalState == Complete", "successCondition", "never 'Complete'"),
+    Probe(f"{TRAIN}/successCondition", "status.terminalStat == Completed", "successCondition", "nothing there"),
+    Probe(f"{TRAIN}/successCondition", "status.conditions.type == Completed", "successCondition", "nothing there"),
+    Probe(f"{TRAIN}/successCondition", "status.conditions.0 == Completed", "successCondition", "no value"),
+    Probe(f"{TRAIN}/successCondition", "status.terminalState == Completed and done", "successCondition", "found 'and'"),
+    Probe(f"{TRAIN}/successCondition", "status.terminalState == ", "successCondition", "equal to nothing"),
+    Probe(f"{TRAIN}/successCondition", "status.terminalState > 1", "successCondition", "no number"),
+    Probe(f"{TRAIN}/successCondition", "status.restarts == one", "successCondition", "never 'one'"),
+    Probe(f"{TRAIN}/successCondition", "metadata.name", "successCondition", "look at the status"),
+    Probe(f"{TRAIN}/failureCondition", "status.terminalState != Completed", "failureCondition", "before there is a status"),
+    Probe(f"{TRAIN}/failureCondition", "!status.terminalState", "failureCondition", "before there is a status"),
+    Probe(f"{TRAIN}/failureCondition", "status.terminalState == Completed", "failureCondition", "what success is"),
+]  # fmt: skip
+BUDGETS = [
+    Probe("metadata/name", "t" * 64, "metadata.name", "the limit for a Workflow is 63"),
+    Probe("metadata/name", "Tides", "metadata.name", "no name"),
+    Probe("metadata/name", GONE, "metadata.name", "missing"),
+    Probe(f"{P}/report/name", "r" * 129, "templates[7].name", "the limit is 128"),
+    Probe(f"{MAIN}/tune/arguments/parameters/job/value", "t" * 48, "manifest.metadata.name", "the limit for a JobSet is 47"),
+    Probe(f"{MAIN}/tune/arguments/parameters/job/value", "1tides", "manifest.metadata.name", "no name"),
+    Probe(f"{OBJECT}/spec/replicatedJobs/node/name", "n" * 40, "manifest.metadata.name", "a pod's name"),
+    Probe(f"{OBJECT}/metadata/name", GONE, "manifest.metadata.name", "missing"),
+    Probe("metadata/labels/x", 3, "metadata.labels.x", "valid string"),
+    Probe("spec/podMetadata/labels/x", "a b", "podMetadata.labels.x", "not a value"),
+    Probe("spec/podMetadata/labels/a b", "x", "podMetadata.labels['a b']", "not a key"),
+    Probe("spec/podMetadata/labels/x", "x" * 64, "podMetadata.labels.x", "the limit is 63"),
+    Probe(f"{MAIN}/data/arguments/parameters/step/value", "d" * 64, "templates[3].metadata.labels", "the limit is 63"),
+    Probe(f"{MAIN}/tune/arguments/parameters/step/value", "-t", "manifest.metadata.labels", "not a value"),
+    Probe("metadata/annotations/x", "x" * 300_000, "metadata.annotations", "the limit is 262144"),
+    Probe(f"{P}/prepare/inputs/artifacts/plan/raw/data", "x" * 1_000_000, "", "the limit is 921600"),
+    Probe(f"{PLAIN}/inputs/parameters", [{"name": f"p{n}", "value": ""} for n in range(501)], "inputs.parameters", "500"),
+    Probe(f"{PLAIN}/container/env/HOME/value", "x" * 131_072, "container.env[0].value", "Linux"),
+    Probe(f"{PLAIN}/container/command/0", "x" * 131_072, "container.command[0]", "Linux"),
+]
+PODS = [
+    Probe("spec/securityContext/runAsNonRoot", False, "spec.securityContext.runAsNonRoot", "needed"),
+    Probe("spec/securityContext", GONE, "spec.securityContext.seccompProfile", "needed"),
+    Probe("spec/hostNetwork", True, "hostNetwork", "host"),
+    Probe(f"{NODE_POD}/hostPID", True, "manifest.spec.replicatedJobs[0].template.spec.template.spec.hostPID", "host"),
+    *(
+        Probe(f"{where}/securityContext", GONE, f"{place}.securityContext.allowPrivilegeEscalation", "needed")
+        for where, place in (
+            (f"{PLAIN}/container", "templates[3].container"),
+            (f"{PLAIN}/sidecars/teacher", "templates[3].sidecars[0]"),
+            (f"{NODE_POD}/containers/node", "template.spec.containers[0]"),
+        )
+    ),
+    Probe(f"{PLAIN}/initContainers", [{"name": "fetch", **container(securityContext={})}], "initContainers[0]", "needed"),
+    Probe(f"{PLAIN}/container/securityContext/privileged", True, "securityContext.privileged", "privileged"),
+    Probe(f"{PLAIN}/container/securityContext/runAsUser", 0, "securityContext.runAsUser", "root"),
+    Probe(f"{PLAIN}/container/securityContext/runAsNonRoot", False, "securityContext.runAsNonRoot", "needed"),
+    Probe(f"{PLAIN}/container/securityContext/capabilities", {"drop": ["NET_RAW"]}, "capabilities.drop", "ALL"),
+    Probe(f"{PLAIN}/container/securityContext/capabilities/add", ["SYS_ADMIN"], "capabilities.add", "SYS_ADMIN"),
+    Probe(f"{PLAIN}/container/securityContext/seccompProfile/type", "Unconfined", "seccompProfile", "RuntimeDefault"),
+    Probe(f"{PLAIN}/container/securityContext/readOnlyRootFilesystem", GONE, "readOnlyRootFilesystem", "needed"),
+    Probe(f"{PLAIN}/container/ports", [{"containerPort": 80, "hostPort": 80}], "ports[0].hostPort", "host"),
+    Probe(f"{PLAIN}/volumes/scratch", {"name": "scratch", "hostPath": {"path": "/"}}, "volumes[0]", "not hostPath"),
+    Probe(f"{NODE_POD}/volumes/scratch", {"name": "scratch", "nfs": {"server": "a", "path": "/"}}, "volumes[0]", "not nfs"),
+    Probe(f"{PLAIN}/volumes/scratch/name", "scratsh", "container.volumeMounts[0].name", "no volume 'scratch'"),
+    Probe(f"{NODE_POD}/volumes", [], "containers[0].volumeMounts[0].name", "no volume"),
+    Probe(f"{PLAIN}/container/volumeMounts/+", {"name": "scratch", "mountPath": "/tmp"}, "volumeMounts", "2 entries"),
+    Probe(f"{PLAIN}/container/volumeMounts/scratch/mountPath", "tmp", "volumeMounts[0].mountPath", "no path"),
+    Probe(f"{PLAIN}/container/env/+", {"name": "HF_TOKEN", "value": "x"}, "container.env[4]", "secretKeyRef"),
+    Probe(f"{PLAIN}/container/env/+", {"name": "db_password", "value": "{{workflow.name}}"}, "env[4]", "secretKeyRef"),
+    Probe(f"{PLAIN}/container/env/+", {"name": "X", "value": "https://a:hunter2@b"}, "env[4].value", "URL with a password"),
+    Probe(f"{PLAIN}/container/env/+", {"name": "HOME", "value": "/"}, "container.env", "2 entries"),
+    Probe(f"{PLAIN}/container/env/+", {"name": "a b", "value": "/"}, "env[4].name", "no name"),
+    Probe(f"{PLAIN}/container/env/+", {"name": "X", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "x"}}},
+          "env[4]", "both"),
+    Probe(f"{PLAIN}/container/command/+", "--token=hf_" + "a1" * 17, "container.command[6]", "Hugging Face"),
+    Probe(f"{NODE_POD}/containers/node/env/+", {"name": "AWS_ACCESS_KEY_ID", "value": "x"}, "env[4]", "secretKeyRef"),
+    Probe(f"{PLAIN}/sidecars/+", {"name": "teacher", **container(image=IMAGE)}, "templates[3]", "2 entries"),
+    Probe(f"{NODE}/template/metadata/labels", {"workflows.argoproj.io/completed": "true"}, "metadata.labels", "ended"),
+    Probe(f"{NODE}/template/metadata/labels", {"kueue.x-k8s.io/queue-name": "q"}, "metadata.labels", "as a whole"),
+]  # fmt: skip
+JOBS = [
+    Probe(f"{NODE}/activeDeadlineSeconds", GONE, "template.spec.activeDeadlineSeconds", "hang"),
+    Probe(f"{NODE}/completions", 3, "template.spec.parallelism", "same time"),
+    Probe(f"{NODE}/completionMode", GONE, "template.spec.completionMode", "rank"),
+    Probe(f"{NODE_POD}/restartPolicy", "Always", "template.spec.restartPolicy", "takes"),
+    Probe(f"{OBJECT}/spec/failurePolicy", GONE, "manifest.spec.failurePolicy", "missing"),
+    Probe(f"{OBJECT}/spec/suspend", False, "manifest.spec.suspend", "undo"),
+]
+PROBES = [*FIELDS, *GRAPH, *TAGS, *CONDITIONS, *BUDGETS, *PODS, *JOBS]
