@@ -51,9 +51,9 @@ def test_validate_bad(hubc: Hubc, repo: Path) -> None:
     ] == lines
 
 
-@pytest.mark.parametrize("command", ["validate", "plan", "render", "run"])
+@pytest.mark.parametrize("command", ["validate", "plan", "render", "run", "submit"])
 def test_missing_spec(hubc: Hubc, command: str) -> None:
-    done = hubc(command, "specs/nothing.yaml")
+    done = hubc(command, "specs/nothing.yaml", *(["--platform", "local"] if command == "submit" else []))
     assert (done.returncode, done.stdout) == (1, "")
     first = "specs/nothing.yaml:1:1: error: cannot read the file: No such file or directory [unreadable-file]\n"
     assert done.stderr.startswith(first)
@@ -145,3 +145,33 @@ def test_init(hubc: Hubc, repo: Path) -> None:
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == f"hubc: {spec} exists; choose another name, or move it away\n"
     assert (repo / spec).read_text() == "mine\n"
+
+
+def test_what_is_unavailable_is_rendered_and_not_run(hubc: Hubc) -> None:
+    """Only what starts something refuses the plan, before anything starts, and with the message of the warning."""
+    spec = "specs/pipelines/large-model.yaml"
+    message = f"{spec}:34:5: {{}}: this version cannot publish to the Hugging Face Hub [unavailable]"
+    rendered = hubc("render", spec)
+    assert (rendered.returncode, rendered.stdout.count('kind: "Workflow"\n')) == (0, 1)
+    assert message.format("warning") in rendered.stderr
+    assert "this version cannot publish to the Hugging Face Hub" in hubc("plan", spec).stdout
+    for command in (["run", spec], ["submit", spec, "--platform", "local"]):
+        done = hubc(*command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert message.format("error") in done.stderr
+        assert "which platform 'local' emulates on the CPU [emulated-accelerator]" in done.stderr
+
+
+def test_submit_of_a_plan_that_was_not_expected(hubc: Hubc) -> None:
+    is_now = json.loads(hubc("plan", SPEC, "--format", "json").stdout)["digest"]
+    expected = "0123456789ab" + "0" * 52
+    done = hubc("submit", SPEC, "--platform", "local", "--expect-digest", f"sha256:{expected}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"  expected {expected}\n  it is    {is_now}\n" in done.stderr
+    assert f"hubc plan {SPEC} --platform local --against REV" in done.stderr
+
+
+def test_report_of_a_cluster_says_what_it_lacks(hubc: Hubc) -> None:
+    done = hubc("report", "--platform", "example-cluster")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the storage of platform 'example-cluster' is not on this machine" in done.stderr

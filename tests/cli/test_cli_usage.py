@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SPEC = "specs/pipelines/quickstart.yaml"
 COMMANDS = ["init", "validate", "schema", "plan", "render", "run", "list", "status", "logs", "cancel", "delete", "report",
-            "explain", "completion"]  # fmt: skip
+            "explain", "completion", "submit", "wait", "retry"]  # fmt: skip
 HEAVY = {"hera", "torch", "transformers", "kubernetes", "rich", "openai", "peft", "huggingface_hub", "numpy", "jsonschema",
          "argcomplete"}  # fmt: skip
 LOADED = """
@@ -55,6 +55,15 @@ def test_help_of_a_command(hubc: Hubc, command: str) -> None:
         (["run", SPEC, "--parallel", "0"], "a whole number from 1 on is needed"),
         (["run", SPEC, "--parallel", "two"], "a whole number from 1 on is needed"),
         (["cancel"], "the following arguments are required: RUN"),
+        (["wait"], "the following arguments are required: RUN"),
+        (["submit", SPEC], "the following arguments are required: --platform"),
+        (["submit", SPEC, "--platform", "moon"], "no platform 'moon'"),
+        (["submit", SPEC, "--platform", "local", "--expect-digest", "c0ffee"], "at least its first 12 hexadecimal digits"),
+        (["wait", "moon-1", "--timeout", "soon"], "a number of seconds is needed"),
+        (["wait", "moon-1", "--timeout", "nan"], "a number of seconds is needed"),
+        (["retry", "moon-1"], "no run 'moon-1'; the newest: none yet"),
+        (["list", "--platform", "moon"], "no platform 'moon'"),
+        (["logs", "moon-1", "--tail", "0"], "a whole number from 1 on is needed"),
         (["list", "--what"], "unrecognized arguments: --what"),
         (["plan", SPEC, "--platform", "moon"], "no platform 'moon'"),
         (["render", SPEC, "--platform", "local"], "platform 'local' is not a cluster"),

@@ -6,8 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from hubc.backends.local import LocalBackend
-from hubc.commands.runs import backend_of, chosen, on
+from hubc.commands.runs import chosen, local_backend, on
 from hubc.errors import UsageError
 from hubc.report import report, report_text
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """Show steps, loss curve, evaluation and result of a run."""
-    backend = backend_of(options.platform)
-    if not isinstance(backend, LocalBackend):
+    backend = local_backend(options.platform)
+    if backend is None:
         raise UsageError(f"a report is made of what steps wrote, and the storage of platform '{options.platform}' is not "
                          f"on this machine; what is known here: hubc status{on(options.platform)}")  # fmt: skip
     facts = report(backend.get(chosen(backend, options.run)), backend.state.storage_root)

@@ -26,11 +26,13 @@ def backend_of(name: str) -> Backend:
     The runs on this machine can be looked at whatever a spec says.
     """
     root = find_root(Path.cwd())
-    if name == "local":
-        return LocalBackend(root)
-    from hubc.workspace import load_platform
+    return LocalBackend(root) if name == "local" else backend_for(_platform(name), root)
 
-    return backend_for(load_platform(name, root), root)
+
+def local_backend(name: str) -> LocalBackend | None:
+    """Return the backend of a platform as `backend_of` does; None if the platform is a cluster, which is not asked."""
+    is_here = name == "local" or _platform(name).spec.local is not None
+    return LocalBackend(find_root(Path.cwd())) if is_here else None
 
 
 def backend_for(platform: Platform, root: Path) -> Backend:
@@ -46,6 +48,12 @@ def backend_for(platform: Platform, root: Path) -> Backend:
         raise HubcError(f"to reach a cluster, '{error.name}' is needed; install it with: pip install 'hubc[argo]'") from None
     backend: Backend = module.ArgoBackend(platform)
     return backend
+
+
+def _platform(name: str) -> Platform:
+    from hubc.workspace import load_platform
+
+    return load_platform(name, find_root(Path.cwd()))
 
 
 def chosen(backend: Backend, run: str | None) -> str:

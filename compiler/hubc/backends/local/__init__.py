@@ -82,6 +82,7 @@ class LocalBackend:
 
         Raises HubcError if it did not, or if its spec would give another plan by now.
         """
+        self.get(id)  # for a run that does not exist, nothing is written
         with self.state.submitting():
             run = self.get(id)
             if run.state not in ("failed", "cancelled"):
