@@ -47,6 +47,11 @@ class Bucket:
             default_block_size=PART_BYTES,
         )  # fmt: skip
 
+    @staticmethod
+    def check(uri: str) -> None:
+        """Raise StepError unless a URI names a bucket."""
+        _key(uri)
+
     @classmethod
     def of(cls, uri: str) -> Bucket:
         """Return the store that a URI leads to, with this process's credentials.

@@ -69,7 +69,12 @@ def _requests(plan: Path) -> dict[str, Request]:
     except ValidationError:
         raise BadRequestError(f"bad plan: the variable {RUN} does not hold the name of a run") from None
     try:
-        return Bundle.parse(plan.read_bytes()).unpack(run)
+        requests = Bundle.parse(plan.read_bytes()).unpack(run)
+        for request in requests.values():
+            storage.is_remote(request.output)
+            if ".." in request.output.split("/"):
+                raise BadRequestError(f"{request.step}: its output must not contain '..': {request.output}")
+        return requests
     except OSError as error:
         raise BadRequestError(f"bad plan: cannot read {plan}: {error.strerror}") from None
     except StepError as error:

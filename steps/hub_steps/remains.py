@@ -10,7 +10,8 @@ import json
 import re
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -25,7 +26,11 @@ CHECKPOINTS = "checkpoints"
 SCRATCH = "scratch"
 """Folder in the output that outlives a failed attempt, and is gone once the step is done."""
 MARKERS = "uploaded"
-PASS_SECONDS = 5
+PASS_SECONDS = 1
+SCRATCH_SECONDS = 15
+"""A scratch file that grows is uploaded whole each time, so not too often."""
+SETTLED_SECONDS = 5
+"""A checkpoint that a user's own script wrote is taken for whole when it has not changed for so long."""
 _NAME = re.compile(r"checkpoint-(\d{1,12})")
 
 
@@ -45,8 +50,11 @@ class Remains:
 
     def __init__(self, folder: Path, ready: Path, uri: str, node: int, nodes: int) -> None:
         self.folder, self.ready, self.uri, self.node, self.nodes = folder, ready, uri, node, nodes
-        self._seen: dict[str, Any] = {}
-        self._uploaded: dict[str, Any] = {}
+        self._uploaded: dict[str, str | None] = {}
+        self._seen: dict[str, tuple[str, float]] = {}
+        self._scratch_at = 0.0
+        self._hands_over = False
+        """Whether checkpoints are handed over when they are whole, as hubc's own training does."""
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_told = False
@@ -110,9 +118,9 @@ class Remains:
     def _pass(self, *, is_last: bool) -> None:
         # Those that are ready now, so that what is kept of the same step is stored before them.
         ready = sorted((path for path in self.ready.iterdir() if _NAME.fullmatch(path.name)), key=_step)
+        self._hands_over = self._hands_over or bool(ready)
         if self.node == 0:
-            for path in self._scratch_files():
-                self._upload_file(path)
+            self._upload_scratch(is_last=is_last)
             are_settled = [self._upload_kept(path, is_last=is_last) for path in self._kept()]
             if not all(are_settled):
                 return
@@ -129,20 +137,24 @@ class Remains:
     def _kept(self) -> list[Path]:
         return sorted((path for path in (self.folder / CHECKPOINTS).glob("*") if _NAME.fullmatch(path.name)), key=_step)
 
-    def _upload_file(self, name: str) -> None:
-        state = _state(self.folder / name)
-        if state is not None and state != self._uploaded.get(name):
-            storage.upload(self.folder, self.uri, [name])
-            self._uploaded[name] = state
+    def _upload_scratch(self, *, is_last: bool) -> None:
+        now = time.monotonic()
+        if not is_last and now < self._scratch_at + SCRATCH_SECONDS:
+            return
+        self._scratch_at = now
+        for name in self._scratch_files():
+            state = _state(self.folder / name)
+            if state is not None and state != self._uploaded.get(name):
+                storage.upload(self.folder, self.uri, [name])
+                self._uploaded[name] = state
 
     def _upload_kept(self, folder: Path, *, is_last: bool) -> bool:
-        """Upload a checkpoint that did not change since it was last looked at; return False if it did."""
+        """Upload a checkpoint, if it is whole; return False if it is not."""
         name = f"{CHECKPOINTS}/{folder.name}"
-        state, before = _state(folder), self._seen.get(name)
-        self._seen[name] = state
+        state = _state(folder)
         if state is None or state == self._uploaded.get(name):
             return True
-        if state != before and not is_last:
+        if not (is_last or self._hands_over or self._is_settled(name, state)):
             return False
         try:
             self._upload(CHECKPOINTS, folder, 1)
@@ -152,6 +164,13 @@ class Remains:
             return True  # The training keeps only so many.
         self._uploaded[name] = state
         return True
+
+    def _is_settled(self, name: str, state: str) -> bool:
+        before, since = self._seen.get(name, ("", 0.0))
+        if state != before:
+            self._seen[name] = state, time.monotonic()
+            return False
+        return time.monotonic() >= since + SETTLED_SECONDS
 
     def _upload(self, group: str, folder: Path, nodes: int) -> None:
         marker = f"{MARKERS}/{group}/{folder.name}/{self.node}.json"

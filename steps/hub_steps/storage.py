@@ -25,6 +25,7 @@ def is_remote(uri: str) -> bool:
     Raises StepError for a kind of location that is neither.
     """
     if uri.startswith("s3://"):
+        Bucket.check(uri)
         return True
     if not uri.startswith("file:///"):
         raise StepError(f"cannot use the location '{uri}': this version of hubc reads and writes file:// and s3://")

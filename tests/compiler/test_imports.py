@@ -40,20 +40,9 @@ LIGHT = {
 CLIENTS = {"fsspec", "s3fs", "botocore"}
 """Clients of object stores, which light modules import in the functions that talk to one."""
 HEAVY = {
-    "torch",
-    "fsspec",
-    "s3fs",
-    "botocore",
-    "transformers",
-    "hera",
-    "kubernetes",
-    "rich",
-    "peft",
-    "accelerate",
-    "openai",
-    "numpy",
-    "matplotlib",
-}
+    "torch", "transformers", "hera", "kubernetes", "rich", "peft", "accelerate", "openai", "numpy", "matplotlib", "fsspec",
+    "s3fs", "botocore",
+}  # fmt: skip
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
