@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hubc.backends.argo.launchers import Tag, TrainingPod, tagged
+from hubc.backends.argo.launchers import TrainingPod
+from hubc.backends.argo.tags import Tag, tagged
 
 RETRY = {
     "limit": 2,

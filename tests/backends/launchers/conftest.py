@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from trainings import RETRY, SAMPLE, read, training_pod
 
-from hubc.backends.argo.launchers import Tag, delete, launch
+from hubc.backends.argo.launchers import launch
+from hubc.backends.argo.tags import Tag
 from hubc.spec.cluster import Launcher
 from hubc.workspace import load_platform
 
@@ -68,15 +69,13 @@ def workflow_of(argo_of: Callable[..., Argo], pod: TrainingPod) -> Callable[[str
         both = [{"name": "step", "value": SAMPLE[Tag.STEP]}, {"name": "job", "value": SAMPLE[Tag.JOB]}]
         templates = [
             {"name": "pipeline", "dag": {"tasks": [_task("train", both)]}},
-            {"name": "clean-up", "dag": {"tasks": [_task("delete-train", both[1:])]}},
             *launch("train", pod, argo, retry=RETRY),
-            *delete("delete-train", argo),
         ]
         return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
             "metadata": {"name": SAMPLE[Tag.RUN], "namespace": argo.namespace},
-            "spec": {"entrypoint": "pipeline", "onExit": "clean-up", "templates": templates},
+            "spec": {"entrypoint": "pipeline", "templates": templates},
         }
 
     return make

@@ -8,7 +8,8 @@ import pytest
 from launching import Cluster, json_path, matches, requirements, run, state
 from trainings import RETRY, SAMPLE, training_pod
 
-from hubc.backends.argo.launchers import Tag, launch
+from hubc.backends.argo.launchers import launch
+from hubc.backends.argo.tags import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable

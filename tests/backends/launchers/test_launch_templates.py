@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from trainings import RETRY, SAMPLE, container_of, pods_of, read, training_pod
 
-from hubc.backends.argo.launchers import Tag, delete, launch, objects, pytorchjob
+from hubc.backends.argo.launchers import launch, objects, pytorchjob
 from hubc.backends.argo.names import MAX_JOB_NAME, MAX_LABEL, REPLICATED_JOB
 from hubc.backends.argo.serialize import to_yaml
+from hubc.backends.argo.tags import Tag
 from hubc.errors import HubcError
 
 if TYPE_CHECKING:
@@ -50,14 +51,10 @@ def test_golden(kind: str, workflow: dict[str, Any], golden: Callable[[Path, str
     golden(GOLDEN / f"{kind}.yaml", to_yaml({"templates": found}))
 
 
-def test_the_first_template_has_the_name_and_takes_step_and_job(templates: list[dict[str, Any]], argo: Argo) -> None:
+def test_the_first_template_has_the_name_and_takes_step_and_job(templates: list[dict[str, Any]]) -> None:
     assert templates[0]["name"] == "train"
     assert templates[0]["inputs"] == {"parameters": [{"name": "step"}, {"name": "job"}]}
     assert all(template["name"].startswith("train-") for template in templates[1:])
-    first, *others = delete("delete-train", argo)
-    assert first["name"] == "delete-train"
-    assert first["inputs"] == {"parameters": [{"name": "job"}]}
-    assert all(template["name"].startswith("delete-train-") for template in others)
 
 
 def test_objects_are_applied_under_one_name_and_owned(templates: list[dict[str, Any]], argo: Argo) -> None:
@@ -83,15 +80,8 @@ def test_a_lost_executor_finds_the_same_object_again(template: Callable[[str], d
     assert set(read(resource["manifest"])) == {"apiVersion", "kind", "metadata"}
 
 
-def test_deletes_what_is_applied(manifests: dict[str, Any], argo: Argo) -> None:
-    deleted = [leaf["resource"] for leaf in leaves(delete("delete-train", argo))]
-    for resource in deleted:
-        assert set(resource) == {"action", "flags", "manifest"}
-        assert (resource["action"], resource["flags"]) == ("delete", ["--ignore-not-found"])
-        assert read(resource["manifest"])["metadata"] == {"name": JOB, "namespace": argo.namespace}
-    kinds = [(found["apiVersion"], found["kind"]) for found in (read(resource["manifest"]) for resource in deleted)]
-    assert kinds == [(version, kind) for version, kind, _ in objects(argo)]
-    assert {kind for _, kind in kinds} == set(manifests)
+def test_what_is_deleted_is_what_is_applied(manifests: dict[str, Any], argo: Argo) -> None:
+    assert {kind for _, kind, _ in objects(argo)} == set(manifests)
 
 
 def test_plurals(kind: str, argo: Argo) -> None:
@@ -250,5 +240,5 @@ def test_name_budgets(kind: str, argo: Argo) -> None:
     }
     assert len(longest[kind]) <= MAX_LABEL
     assert len(port) <= 15
-    templates = launch("x" * 100, training_pod(), argo, retry=RETRY) + delete("x" * 100, argo)
+    templates = launch("x" * 100, training_pod(), argo, retry=RETRY)
     assert max(len(template["name"]) for template in templates) <= 128
