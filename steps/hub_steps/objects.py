@@ -38,7 +38,7 @@ class Bucket:
         from importlib.util import find_spec
 
         if find_spec("s3fs") is None:
-            raise StepError("cannot use s3:// here: install hubc with the extra 'data'")
+            raise StepError("cannot use s3:// here: install hubc with the extra 's3'")
         from s3fs import S3FileSystem
 
         # Other processes write here, too, so that nothing that was listed once may be taken for known.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import animals
@@ -10,7 +12,7 @@ import objectstore
 import pytest
 from steprun import Done, run, write_request
 
-from hub_steps import storage
+from hub_steps import record, storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +24,9 @@ SECRET = "hidden-0123456789"
 KEY_LINES = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\n-----END KEY-----"
 
 
-def mix(folder: Path, text: str, record: str, **environment: str) -> Done:
+def mix(folder: Path, text: str, uri: str, **environment: str) -> Done:
     inputs = {"dataset.books": {"key": "1" * 64, "documents": {"text": text}}}
-    return run("mix", write_request(folder, "mix", MIX, inputs, record=record), **environment)
+    return run("mix", write_request(folder, "mix", MIX, inputs, record=uri), **environment)
 
 
 GOOD = '{"document": "one"}\n'
@@ -39,20 +41,20 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str
 
 
 def test_log_and_failure(place: tuple[str, dict[str, str]], tmp_path: Path) -> None:
-    record, environment = place
+    folder, environment = place
     secrets = {"HUBC_SECRET_A__B": SECRET, "HUBC_SECRET_A__KEY": KEY_LINES}
-    done = mix(tmp_path, f'{{"document": {{"{SECRET}": "MIIEvQIBADANBgkqhkiG9w0B"}}}}', record, **environment, **secrets)
+    done = mix(tmp_path, f'{{"document": {{"{SECRET}": "MIIEvQIBADANBgkqhkiG9w0B"}}}}', folder, **environment, **secrets)
     assert done.code == 1
-    failure = json.loads(storage.read_text(f"{record}/mix.failure.json"))
+    failure = json.loads(storage.read_text(f"{folder}/mix.failure.json"))
     assert (failure["step"], failure["exit_code"], failure["error"]) == ("mix", 1, done.error)
-    log = storage.read_text(f"{record}/mix.0.log")
+    log = storage.read_text(f"{folder}/mix.0.log")
     assert log == done.stdout + done.stderr
     assert SECRET not in log + json.dumps(failure) and "MIIEvQ" not in log + json.dumps(failure)
 
-    again = mix(tmp_path, GOOD, record, **environment)
+    again = mix(tmp_path, GOOD, folder, **environment)
     assert (again.code, again.stderr) == (0, "")
-    assert sorted(storage.sizes(record)) == ["mix.0.log"]
-    assert storage.read_text(f"{record}/mix.0.log") == log + again.stdout
+    assert sorted(storage.sizes(folder)) == ["mix.0.log"]
+    assert storage.read_text(f"{folder}/mix.0.log") == log + again.stdout
 
 
 def test_child_processes_and_nodes(tmp_path: Path, model: Path) -> None:
@@ -77,8 +79,8 @@ def test_child_processes_and_nodes(tmp_path: Path, model: Path) -> None:
 @pytest.mark.parametrize("kind", ["file", "s3"])
 def test_record_that_cannot_be_written(kind: str, store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    record = (tmp_path / "file").as_uri() if kind == "file" else f"s3://{objectstore.BUCKET}/none"
-    done = mix(tmp_path, GOOD, record, **store.environment(AWS_SECRET_ACCESS_KEY="wrong-secret-0123"))
+    folder = (tmp_path / "file").as_uri() if kind == "file" else f"s3://{objectstore.BUCKET}/none"
+    done = mix(tmp_path, GOOD, folder, **store.environment(AWS_SECRET_ACCESS_KEY="wrong-secret-0123"))
     assert done.code == 0
     warnings = done.stderr.splitlines()
     assert len(warnings) == 1 and warnings[0].startswith("warning: the run record is not complete: ")
@@ -102,3 +104,13 @@ def test_termination_log(tmp_path: Path) -> None:
     done = failing(tmp_path, {}, HUBC_TERMINATION_LOG=str(tmp_path / "no" / "log"))
     assert done.code == 2
     assert done.stderr.splitlines()[-1] == f"warning: cannot write {tmp_path / 'no' / 'log'}: No such file or directory"
+
+
+def test_log_is_stored_while_the_step_works(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "UPLOAD_SECONDS", 0.05)
+    with record.StepRecord(bucket, "mix", 0).logged():
+        os.write(1, b"early\n")
+        while not storage.sizes(bucket):
+            time.sleep(0.05)
+        os.write(2, b"late\n")
+    assert storage.read_text(f"{bucket}/mix.0.log") == "early\nlate\n"

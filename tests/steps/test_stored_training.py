@@ -39,11 +39,10 @@ def test_stopped_training_goes_on_elsewhere(bucket: str, store: ObjectStore, mod
     stopped = attempt(tmp_path, bucket, model, store, 45)
     assert [(done.code, done.error) for done in stopped] == [(143, "stopped as asked")] * 2
     there = storage.sizes(f"{bucket}/train.partial")
-    markers = [name for name in there if name.startswith("uploaded/scratch/")]
-    found = [re.fullmatch(r"uploaded/scratch/(checkpoint-(\d+))/[01]\.json", name) for name in markers]
-    assert len(found) == 2 and all(found), markers
-    name, step = (found[0][1], int(found[0][2])) if found[0] else ("", 0)
+    step = max(int(found[1]) for path in there if (found := re.match(r"uploaded/scratch/checkpoint-(\d+)/", path)))
     assert 45 <= step < STEPS
+    name = f"checkpoint-{step}"
+    assert {f"uploaded/scratch/{name}/{node}.json" for node in (0, 1)} <= there.keys()
     assert {f"scratch/{name}/trainer_state.json", f"scratch/{name}/rng_state_1.pth"} <= there.keys()
     assert "uploaded/checkpoints/checkpoint-30/0.json" in there
     assert not list(tmp_path.glob("hubc-*"))

@@ -72,11 +72,11 @@ def serving(folder: Path) -> Iterator[ObjectStore]:
 
 
 def _make_bucket(process: subprocess.Popen[bytes], port: int) -> bool:
-    import boto3
+    import botocore.session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    client = boto3.client(
+    client = botocore.session.get_session().create_client(
         "s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id=KEY, aws_secret_access_key=SECRET,
         region_name="us-east-1", config=Config(retries={"max_attempts": 0}),
     )  # fmt: skip
