@@ -72,7 +72,7 @@ def test_over_budget(plan: Plan, message: str) -> None:
         make_plan(make_step(), pipeline="p" * 52),
         make_plan(make_step("s" * 63)),
         make_plan(*(make_step(f"step-{n}", timeout=n + 1) for n in range(150))),
-        make_plan(*(make_step(f"step-{n}") for n in range(200))),
+        make_plan(*(make_step(f"step-{n}") for n in range(199))),
         make_plan(make_step(documents={"leaf": "x" * 400_000})),
     ],
 )

@@ -79,7 +79,11 @@ def test_what_is_rendered_for_each_launcher(launcher: str, form: Form) -> None:
     assert verify(list(yaml.safe_load_all(text))) == []
 
 
-@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: f"{probe.path}: {str(probe.value)[:30]}")
+def _shown(value: object) -> str:
+    return "gone" if value is GONE else str(value)[:30]
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: f"{probe.path}: {_shown(probe.value)}")
 def test_probes(probe: Probe) -> None:
     found = verify([broken(workflow(), probe.path, probe.value)])
     assert [each for each in found if probe.place in each.path and probe.message in each.message], "\n".join(map(str, found))

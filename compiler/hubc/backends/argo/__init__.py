@@ -8,7 +8,7 @@ from hubc.backends.argo import controller
 from hubc.backends.argo.controller import check_supported
 from hubc.backends.argo.names import check_names, job_name, workflow_name
 from hubc.backends.argo.serialize import check_braces, check_manifest, to_yaml
-from hubc.errors import UsageError
+from hubc.errors import HubcError, UsageError
 from hubc.origin import Origin
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ __all__ = ["Form", "job_name", "render", "warnings", "workflow_name"]
 
 Form = Literal["workflow", "workflowtemplate"]
 NOWHERE = Origin()
+MAX_SHOWN = 10
+"""Findings of the verification that a message has room for."""
 
 
 def warnings(plan: Plan, platform: Platform) -> list[str]:
@@ -33,8 +35,8 @@ def render(plan: Plan, platform: Platform, origin: Origin = NOWHERE, form: Form 
     """Return the manifests of a plan as YAML text.
 
     Without a form, it is the one that the platform's controller takes, and a schedule counts; `workflow` is always one run.
-    Raises UsageError if the plan is not for this platform or the platform has no Argo, and HubcError if a name, a size
-    or the controller's version is outside of what the cluster accepts.
+    Raises UsageError if the plan is not for this platform or the platform has no Argo, and HubcError if a name, a size,
+    a field or the controller's version is outside of what the cluster accepts.
     """
     argo, name = platform.spec.argo, platform.metadata.name
     if plan.platform != name:
@@ -50,15 +52,20 @@ def render(plan: Plan, platform: Platform, origin: Origin = NOWHERE, form: Form 
     # Here, because importing Hera is slow and changes how PyYAML writes strings.
     from hubc.backends.argo.budgets import check_templates
     from hubc.backends.argo.forms import documents
+    from hubc.backends.argo.verify import verify
     from hubc.backends.argo.workflow import build
 
     check_templates(plan, argo, platform.spec.accelerators)
     as_template = form == "workflowtemplate" or argo.template_referencing != "unrestricted"
     workflow = build(plan, argo, platform.spec.accelerators, origin)
     scheduled = plan.schedule is not None and form != "workflow"
-    texts = []
-    for document in documents(plan, workflow, as_template=as_template, scheduled=scheduled):
-        text = to_yaml(document)
+    made = documents(plan, workflow, as_template=as_template, scheduled=scheduled)
+    texts = [to_yaml(document) for document in made]
+    for document, text in zip(made, texts, strict=True):
         check_manifest(document, text)
-        texts.append(text)
+    if found := verify(made):
+        shown = "\n".join(f"  {finding}" for finding in found[:MAX_SHOWN])
+        raise HubcError(
+            f"manifest: a cluster would not take this; mend the platform, or report it as a fault of hubc:\n{shown}"
+        )
     return "---\n".join(texts)
