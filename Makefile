@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A virtual environment does not survive being moved, so the mark of a finished set-up carries the place.
 READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format checkov clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -24,8 +24,14 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# checkov needs other versions of what hubc needs, so it has an environment of its own.
+checkov: $(READY)
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet checkov==3.3.30
+	HUBC_CHECKOV=$(CURDIR)/.venv-checkov/bin/checkov $(BIN)/python -m pytest tests/install/test_checkov.py
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-checkov
 
 # PYTHON may be any version from 3.11 on; a set-up that was cut off starts over.
 $(READY): pyproject.toml constraints.txt

@@ -1,4 +1,7 @@
-"""Run one step: `python -m hub_steps KIND --request FILE`, or `--request env:NAME` for a request in a variable."""
+"""Run one step: `python -m hub_steps KIND --request FILE`, where FILE may be a `file://` or `s3://` URI.
+
+`--request env:NAME` takes the request from a variable.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ def main() -> int:
     """Read the command line, run the step and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m hub_steps", description="Run one step of a hubc plan.")
     parser.add_argument("kind", choices=sorted(PARAMETERS))
-    parser.add_argument("--request", required=True, metavar="FILE", help="request file, or env:NAME for a variable")
+    parser.add_argument("--request", required=True, metavar="FILE", help="request file, its URI, or env:NAME for a variable")
     arguments = parser.parse_args()
     return run(arguments.kind, arguments.request)
 

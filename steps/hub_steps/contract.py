@@ -42,6 +42,13 @@ SERVED = "HUBC_SERVED_{role}"
 STOP_ON_EOF = "HUBC_STOP_ON_EOF"
 """Environment variable: the step stops when its standard input ends, because whoever started it is gone."""
 
+TERMINATION_LOG = "HUBC_TERMINATION_LOG"
+"""Environment variable: file that gets the last error of a container, where Kubernetes looks for it."""
+MIN_SECRET_CHARACTERS = 8
+"""Shorter values of the cloud's own variables are no secrets, and would take words out of every text."""
+
+_CLOUD_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 
 class ExitCode(IntEnum):
     """How a step ends."""
@@ -183,6 +190,9 @@ def progress(done: int, total: int, unit: str, **metrics: float) -> None:
 def redact(text: str) -> str:
     """Return `text` without the value of any secret that was given to this process."""
     values = {value.strip() for name, value in os.environ.items() if name.startswith("HUBC_SECRET_")} - {""}
+    values |= {value for name in _CLOUD_SECRETS if len(value := os.environ.get(name, "")) >= MIN_SECRET_CHARACTERS}
+    # Of a text of several lines, such as a private key, a log shows one at a time.
+    values |= {line for value in values for line in value.splitlines() if len(line.strip()) >= MIN_SECRET_CHARACTERS}
     # A secret may be part of another one: the longer goes first.
     for form in sorted(values | {json.dumps(value)[1:-1] for value in values}, key=len, reverse=True):
         text = text.replace(form, "***")

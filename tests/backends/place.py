@@ -23,6 +23,8 @@ class Place(ABC):
     """A backend, and what a test wants of its steps. Its pipeline `small` has one step, `generate`."""
 
     backend: Backend
+    keeps_logs = True
+    """Whether this machine can read the log of a step whose pod is gone; otherwise it is told where that lies."""
 
     @abstractmethod
     def steps(self, behaviour: Behaviour) -> None:

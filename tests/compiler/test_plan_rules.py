@@ -140,7 +140,7 @@ LONG = "a-phase-whose-name-has-forty-characters1"
 def test_what_rendering_would_refuse_is_told_with_the_plan(body: str, expected: tuple[str, str]) -> None:
     row = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
     for number in range(6):
-        Path(f"specs/data/{number}.jsonl").write_text(row.replace("a", str(number)) * 1000, encoding="utf-8")
+        Path(f"specs/data/{number}.jsonl").write_text(row.replace('"a"', f'"{number}"') * 1000, encoding="utf-8")
     body = body if body.startswith("  data") else DATA + body
     assert expected in pointed(findings(body, "example-cluster"))
     assert findings(body) == ()

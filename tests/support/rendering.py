@@ -168,7 +168,6 @@ def _task(name: str, template: str, depends: str, when: str = "tasks.prepare.out
 
 
 def _templates(kind: str) -> list[Data]:
-    success, failure = CONDITIONS[kind]
     inner = [{"name": "test", "value": "{{tasks.prepare.outputs.parameters.test}}"}]
     main = [
         {"name": "prepare", "template": "prepare"},
@@ -176,8 +175,6 @@ def _templates(kind: str) -> list[Data]:
         _task("tune", "train", "prepare && data", job="tides-tune-0123456789"),
         {"name": "variants-1", "template": "variants-1", "depends": "prepare && tune", "arguments": {"parameters": inner}},
     ]
-    resource = {"action": "apply", "setOwnerReference": True, "manifest": json.dumps(training(kind)),
-                "successCondition": success, "failureCondition": failure}  # fmt: skip
     flags = ["jobs", "--selector=workflows.argoproj.io/workflow={{workflow.name}}", "--ignore-not-found"]
     status = [{"name": "status", "value": "{{workflow.status}}"}]
     report = ["python", "-m", "hub_steps.report", "--status", "{{inputs.parameters.status}}"]
@@ -195,11 +192,36 @@ def _templates(kind: str) -> list[Data]:
         _prepare(),
         _leaf("plain", "step", container=container(), volumes=volumes, sidecars=[server], activeDeadlineSeconds=3600,
               metadata={"labels": LABELS}, podSpecPatch='{"terminationGracePeriodSeconds": 120}'),
-        _leaf("train", "step", "job", resource=resource),
+        _leaf("train-apply", "step", "job",
+              resource={"action": "apply", "setOwnerReference": True, "manifest": json.dumps(training(kind))}),
         {"name": "exit", "dag": {"tasks": ends}},
         {"name": "delete-job", "resource": {"action": "delete", "flags": flags}, "retryStrategy": RETRY},
         _leaf("report", "status", container=container(command=report), volumes=volumes),
+        *_waiting(kind),
     ]  # fmt: skip
+
+
+def _waiting(kind: str) -> list[Data]:
+    """Return the templates that make an object, wait for it, and read why it failed before it is made once more."""
+    success, failure = CONDITIONS[kind]
+    whole = training(kind)
+    metadata = {key: whole["metadata"][key] for key in ("name", "namespace")}
+    named = json.dumps({"apiVersion": whole["apiVersion"], "kind": kind, "metadata": metadata})
+    given = {"parameters": [{"name": name, "value": f"{{{{inputs.parameters.{name}}}}}"} for name in ("step", "job")]}
+    steps = [
+        [{"name": "apply", "template": "train-apply", "arguments": given}],
+        [{"name": "wait", "template": "train-wait", "arguments": given, "continueOn": {"failed": True}}],
+        [{"name": "lost", "template": "train-lost", "arguments": given, "when": "{{steps.wait.status}} == Failed"}],
+        [{"name": "again", "template": "train-apply", "arguments": given,
+          "when": "'{{steps.lost.outputs.parameters.lost}}' != ''"}],
+    ]  # fmt: skip
+    lost = {"parameters": [{"name": "lost", "valueFrom": {"jsonPath": "{.status}", "default": ""}}]}
+    conditions = {"successCondition": success, "failureCondition": failure}
+    return [
+        {"name": "train", "inputs": {"parameters": [{"name": "step"}, {"name": "job"}]}, "steps": steps},
+        _leaf("train-wait", "step", "job", resource={"action": "get", "manifest": named, **conditions}),
+        _leaf("train-lost", "step", "job", resource={"action": "get", "manifest": named}, outputs=lost),
+    ]
 
 
 def workflow(kind: str = "JobSet") -> Data:

@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 
 from rendering import GONE, IMAGE, container
 
+from hubc.backends.argo.serialize import MAX_MANIFEST_BYTES
+
 P = "spec/templates"
-PLAIN, TRAIN, MAIN = f"{P}/plain", f"{P}/train/resource", f"{P}/pipeline/dag/tasks"
+PLAIN, TRAIN, MAIN = f"{P}/plain", f"{P}/train-apply/resource", f"{P}/pipeline/dag/tasks"
+STEPS, WAIT = f"{P}/train/steps", f"{P}/train-wait/resource"
 OBJECT = f"{TRAIN}/manifest"
 NODE = f"{OBJECT}/spec/replicatedJobs/node/template/spec"
 NODE_POD = f"{NODE}/template/spec"
@@ -96,7 +99,7 @@ GRAPH = [
     Probe(f"{MAIN}/data/arguments", GONE, "dag.tasks[1].arguments.parameters", "needs 'step'"),
     Probe(f"{MAIN}/data/arguments/parameters/+", {"name": "step", "value": "x"}, "arguments.parameters", "2 entries"),
     Probe(f"{MAIN}/data/arguments/parameters/step/value", GONE, "arguments.parameters[0].value", "missing"),
-    Probe(f"{P}/train/inputs/parameters/+", {"name": "step"}, "templates[4].inputs.parameters", "2 entries"),
+    Probe(f"{P}/train-apply/inputs/parameters/+", {"name": "step"}, "templates[4].inputs.parameters", "2 entries"),
     Probe(f"{P}/prepare/outputs/parameters/+", {"name": "x"}, "outputs.parameters[3].valueFrom", "exactly one"),
     Probe(f"{P}/prepare/outputs/parameters/+", {"name": "x", "valueFrom": {"jsonPath": "{.x}"}}, "parameters[3]", "path"),
     Probe(f"{P}/prepare/inputs/artifacts/plan/path", GONE, "inputs.artifacts[0].path", "missing"),
@@ -104,6 +107,15 @@ GRAPH = [
     Probe(f"{P}/prepare/inputs/artifacts/plan/s3", {"key": "x"}, "inputs.artifacts[0]", "one place"),
     Probe(f"{P}/prepare/inputs/artifacts/+", {"name": "b", "path": "/hubc/plan.json", "raw": {"data": ""}},
           "inputs.artifacts", "2 entries have the path"),
+    Probe(f"{P}/train/steps", [], "templates[8].steps", "at least one"),
+    Probe(f"{STEPS}/0", [], "templates[8].steps[0]", "at least one"),
+    Probe(f"{STEPS}/1/wait/template", "train-weit", "steps[1][0].template", "'train-weit'"),
+    Probe(f"{STEPS}/1/wait/name", "apply", "templates[8].steps", "2 entries"),
+    Probe(f"{STEPS}/1/wait/name", "a.b", "templates[8].steps[1][0].name", "no name"),
+    Probe(f"{STEPS}/1/wait/arguments", GONE, "steps[1][0].arguments.parameters", "needs 'job'"),
+    Probe(f"{STEPS}/1/wait/template", "train", "spec.templates", "circle"),
+    Probe(f"{STEPS}/2/lost/when", "{{steps.wait.status}} = Failed", "steps[2][0].when", "form"),
+    Probe(f"{P}/train/retryStrategy", {"limit": 1}, "templates[8].retryStrategy", "cannot have"),
     Probe(f"{TRAIN}/action", "aply", "templates[4].resource.action", "no action"),
     Probe(f"{TRAIN}/setOwnerReference", GONE, "templates[4].resource.setOwnerReference", "outlives"),
     Probe(f"{P}/delete-job/resource/successCondition", "status.x == y", "resource.successCondition", "no condition"),
@@ -127,25 +139,34 @@ TAGS = [
     Probe(f"{MAIN}/data/when", "{{tasks.tune.outputs.parameters.data}} == run", "dag.tasks[1].when", "not ended"),
     Probe(f"{MAIN}/data/depends", GONE, "dag.tasks[1].when", "not ended"),
     Probe(f"{MAIN}/prepare/when", "a == b", "dag.tasks[1].when", "skipped"),
+    Probe(f"{STEPS}/1/wait/when", "{{steps.lost.status}} == Failed", "steps[1][0].when", "not ended"),
+    Probe(f"{STEPS}/1/wait/when", "{{steps.wait.status}} == Failed", "steps[1][0].when", "not ended"),
+    Probe(f"{STEPS}/1/wait/when", "{{tasks.apply.status}} == Failed", "steps[1][0].when", "not ended"),
+    Probe(f"{STEPS}/3/again/when", "{{steps.lost.outputs.parameters.x}} == a", "steps[3][0].when", "does not have"),
+    Probe(f"{P}/train-lost/outputs/parameters/lost/valueFrom/default", GONE, "steps[3][0].when", "skipped"),
     Probe(f"{OBJECT}/metadata/labels/x", "{{inputs.parameters.stepp}}", "templates[4].resource.manifest", "not declared"),
 ]
 CONDITIONS = [
-    Probe(f"{TRAIN}/successCondition", GONE, "resource.successCondition", "missing"),
-    Probe(f"{TRAIN}/failureCondition", GONE, "resource.failureCondition", "missing"),
-    Probe(f"{TRAIN}/successCondition", "status.conditions.#(type==\"Completed\").status == True", "successCondition",
+    Probe(f"{WAIT}/successCondition", GONE, "templates[9].resource.successCondition", "missing"),
+    Probe(f"{WAIT}/failureCondition", GONE, "templates[9].resource.failureCondition", "missing"),
+    Probe(f"{WAIT}/failureCondition", GONE, "templates[4].resource", "no template waits for the JobSet"),
+    Probe(f"{WAIT}/action", "delete", "templates[4].resource", "no template waits for the JobSet"),
+    Probe(f"{WAIT}/manifest/metadata/name", "other", "templates[4].resource", "no template waits for the JobSet"),
+    Probe(f"{P}/train-lost/outputs", GONE, "templates[10].resource", "waits for nothing"),
+    Probe(f"{WAIT}/successCondition", "status.conditions.#(type==\"Completed\").status == True", "successCondition",
           "no label selector"),
-    Probe(f"{TRAIN}/successCondition", "status.terminalState == Complete", "successCondition", "never 'Complete'"),
-    Probe(f"{TRAIN}/successCondition", "status.terminalStat == Completed", "successCondition", "nothing there"),
-    Probe(f"{TRAIN}/successCondition", "status.conditions.type == Completed", "successCondition", "nothing there"),
-    Probe(f"{TRAIN}/successCondition", "status.conditions.0 == Completed", "successCondition", "no value"),
-    Probe(f"{TRAIN}/successCondition", "status.terminalState == Completed and done", "successCondition", "found 'and'"),
-    Probe(f"{TRAIN}/successCondition", "status.terminalState == ", "successCondition", "equal to nothing"),
-    Probe(f"{TRAIN}/successCondition", "status.terminalState > 1", "successCondition", "no number"),
-    Probe(f"{TRAIN}/successCondition", "status.restarts == one", "successCondition", "never 'one'"),
-    Probe(f"{TRAIN}/successCondition", "metadata.name", "successCondition", "look at the status"),
-    Probe(f"{TRAIN}/failureCondition", "status.terminalState != Completed", "failureCondition", "before there is a status"),
-    Probe(f"{TRAIN}/failureCondition", "!status.terminalState", "failureCondition", "before there is a status"),
-    Probe(f"{TRAIN}/failureCondition", "status.terminalState == Completed", "failureCondition", "what success is"),
+    Probe(f"{WAIT}/successCondition", "status.terminalState == Complete", "successCondition", "never 'Complete'"),
+    Probe(f"{WAIT}/successCondition", "status.terminalStat == Completed", "successCondition", "nothing there"),
+    Probe(f"{WAIT}/successCondition", "status.conditions.type == Completed", "successCondition", "nothing there"),
+    Probe(f"{WAIT}/successCondition", "status.conditions.0 == Completed", "successCondition", "no value"),
+    Probe(f"{WAIT}/successCondition", "status.terminalState == Completed and done", "successCondition", "found 'and'"),
+    Probe(f"{WAIT}/successCondition", "status.terminalState == ", "successCondition", "equal to nothing"),
+    Probe(f"{WAIT}/successCondition", "status.terminalState > 1", "successCondition", "no number"),
+    Probe(f"{WAIT}/successCondition", "status.restarts == one", "successCondition", "never 'one'"),
+    Probe(f"{WAIT}/successCondition", "metadata.name", "successCondition", "look at the status"),
+    Probe(f"{WAIT}/failureCondition", "status.terminalState != Completed", "failureCondition", "before there is a status"),
+    Probe(f"{WAIT}/failureCondition", "!status.terminalState", "failureCondition", "before there is a status"),
+    Probe(f"{WAIT}/failureCondition", "status.terminalState == Completed", "failureCondition", "what success is"),
 ]  # fmt: skip
 BUDGETS = [
     Probe("metadata/name", "t" * 64, "metadata.name", "the limit for a Workflow is 63"),
@@ -163,7 +184,7 @@ BUDGETS = [
     Probe(f"{MAIN}/data/arguments/parameters/step/value", "d" * 64, "templates[3].metadata.labels", "the limit is 63"),
     Probe(f"{MAIN}/tune/arguments/parameters/step/value", "-t", "manifest.metadata.labels", "not a value"),
     Probe("metadata/annotations/x", "x" * 300_000, "metadata.annotations", "the limit is 262144"),
-    Probe(f"{P}/prepare/inputs/artifacts/plan/raw/data", "x" * 1_000_000, "", "the limit is 921600"),
+    Probe(f"{P}/prepare/inputs/artifacts/plan/raw/data", "x" * 1_000_000, "", f"the limit is {MAX_MANIFEST_BYTES}"),
     Probe(f"{PLAIN}/inputs/parameters", [{"name": f"p{n}", "value": ""} for n in range(501)], "inputs.parameters", "500"),
     Probe(f"{PLAIN}/container/env/HOME/value", "x" * 131_072, "container.env[0].value", "Linux"),
     Probe(f"{PLAIN}/container/command/0", "x" * 131_072, "container.command[0]", "Linux"),

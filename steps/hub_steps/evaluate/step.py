@@ -41,7 +41,7 @@ def _model(workspace: Workspace, parameters: EvaluateParameters) -> Evaluation:
     from hub_steps.evaluate.suites import measurement
 
     measure = measurement(workspace, parameters)
-    folder = model_folder(workspace.input("model"), cache_folder(workspace.request))
+    folder = model_folder(workspace.local_input("model"), cache_folder(workspace.request))
     message("loading the model")
     may = parameters.trust_remote_code
     candidate = Candidate(load_model(folder, trust_remote_code=may).eval(), load_tokenizer(folder, trust_remote_code=may))
@@ -53,7 +53,7 @@ def _checkpoints(workspace: Workspace, parameters: EvaluateParameters) -> Evalua
     from hub_steps.evaluate.suites import measurement
 
     measure = measurement(workspace, parameters)
-    folder = model_folder(workspace.input("model"), cache_folder(workspace.request))
+    folder = model_folder(workspace.local_input("model"), cache_folder(workspace.request))
     found = {}
     for checkpoint in checkpoint_folders(workspace.input_path("checkpoints")):
         message(f"loading {checkpoint.name}")

@@ -34,7 +34,7 @@ def main(workspace: Workspace, parameters: FetchParameters) -> Outcome:
     """
     where = f"{parameters.repository} at {parameters.commit[:12]}"
     message(f"fetching {where}")
-    folder = workspace.scratch("repository.git")
+    folder = workspace.scratch("repository.git", is_lasting=False)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         repository = Repository(folder, parameters)

@@ -37,7 +37,7 @@ def main(workspace: Workspace, parameters: MixParameters) -> Outcome:
     """
     if fault := parameters.mismatch():
         raise BadRequestError(f"bad request: {fault}")
-    spool = workspace.scratch("rows.jsonl")
+    spool = workspace.scratch("rows.jsonl", is_lasting=False)
     order, sources = array("Q"), {}
     with spool.open("wb") as file:
         for name, (path, dataset) in _sources(workspace, parameters).items():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import Result, StepError
 from hub_steps.digest import digest
-from hub_steps.files import entry_damage, read_result
+from hub_steps.files import read_result
+from hub_steps.remains import CHECKPOINTS
 
 if TYPE_CHECKING:
     from hub_steps.parameters import PublishParameters
@@ -24,9 +25,8 @@ def provenance(workspace: Workspace, parameters: PublishParameters) -> dict[str,
     if training is None:
         workspace.input("training")
         raise StepError("input 'training' names no folder")
-    for entry in training.files:
-        if fault := entry_damage(entry, workspace.input_path("training")):
-            raise StepError(f"input 'training' is not whole: {fault}")
+    if fault := workspace.input_damage("training", CHECKPOINTS):
+        raise StepError(f"input 'training' is not whole: {fault}")
     identity, inputs = workspace.request.identity, workspace.request.inputs
     keys = {name: value.key for name, value in inputs.items()}
     return {
@@ -47,7 +47,7 @@ def provenance(workspace: Workspace, parameters: PublishParameters) -> dict[str,
 
 
 def _result(workspace: Workspace, name: str) -> Result | None:
-    return read_result(workspace.input_path(name)) if name in workspace.request.inputs else None
+    return read_result(workspace.input_path(name, CHECKPOINTS)) if name in workspace.request.inputs else None
 
 
 def _data_digest(made: Result | None) -> str | None:

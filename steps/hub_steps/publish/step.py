@@ -20,6 +20,7 @@ from hub_steps.publish.changelog import CHANGE_LOG, change_log
 from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, locked, published, recover, replace
 from hub_steps.publish.provenance import provenance
 from hub_steps.publish.target import publishing_folder
+from hub_steps.remains import CHECKPOINTS
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main(workspace: Workspace, parameters: PublishParameters) -> Outcome:
     with locked(target):
         is_new = _is_new(target, origin)
         if is_new:
-            draft = _draft(target, workspace.input_path("training"), origin, evaluations)
+            draft = _draft(target, workspace.input_path("training", CHECKPOINTS), origin, evaluations)
             has_curve = (draft / LOSS_CURVE).is_file()
             card = model_card(parameters, origin, list(evaluations.values()), gates, has_curve=has_curve)
             (draft / "README.md").write_text(card, encoding="utf-8")

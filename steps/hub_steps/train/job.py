@@ -17,6 +17,8 @@ class Job(Record):
     model: Path
     data: Path
     output: Path
+    ready: Path | None = None
+    """Folder that takes hard links of whole checkpoints, to be carried to where the next attempt finds them."""
     parameters: TrainStepParameters
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import message
-from hub_steps.workspace import SCRATCH
+from hub_steps.remains import SCRATCH
 
 if TYPE_CHECKING:
     from hub_steps.parameters import TrainStepParameters

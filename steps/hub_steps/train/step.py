@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from hub_steps.contract import BadRequestError
 from hub_steps.models.load import cache_folder, model_folder
+from hub_steps.remains import SCRATCH
 from hub_steps.train.backends import built_in
 from hub_steps.train.checkpoints import remove_halves
 from hub_steps.train.job import Job
-from hub_steps.workspace import SCRATCH
 
 if TYPE_CHECKING:
     from hub_steps.parameters import TrainStepParameters
@@ -26,9 +26,10 @@ def main(workspace: Workspace, parameters: TrainStepParameters) -> Outcome | Non
         step=workspace.request.step,
         key=workspace.request.key,
         identity=workspace.request.identity,
-        model=model_folder(workspace.input("model"), cache_folder(workspace.request)),
+        model=model_folder(workspace.local_input("model"), cache_folder(workspace.request)),
         data=workspace.input_path("data"),
         output=workspace.folder,
+        ready=workspace.place.ready,
         parameters=parameters,
     )
     if workspace.is_first_node:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from hub_steps.contract import ExitCode, StepError, message, redact
 from hub_steps.files import is_disk_full
+from hub_steps.remains import CHECKPOINTS, SCRATCH
 from hub_steps.train.checkpoints import last_checkpoint
 from hub_steps.train.job import FAULT_FILE, JOB_FILE, SUMMARY_FILE, Fault, Job
 from hub_steps.train.spare import hide_unused
-from hub_steps.workspace import CHECKPOINTS, SCRATCH
 
 if TYPE_CHECKING:
     from hub_steps.train.data import Data
@@ -116,6 +116,10 @@ def _trainer(job: Job, tokenizer: Any, data: Data) -> Figures:
         trainer.add_callback(KeepOrthogonal())
     trainer.remove_callback(transformers.PrinterCallback)  # Standard output is for events.
     trainer.add_callback(KeepCheckpoints(Policy.of(parameters), scratch, job.output / CHECKPOINTS, tokenizer))
+    if job.ready:
+        from hub_steps.train.handover import HandOver
+
+        trainer.add_callback(HandOver(scratch, job.ready))
     for tracker in trackers(job, trainer.is_world_process_zero()):
         trainer.add_callback(tracker)
     return trainer

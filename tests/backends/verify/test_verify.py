@@ -13,7 +13,10 @@ import yaml
 from rendering import CONDITIONS, GONE, broken, training, workflow, wrapped
 from rendering_probes import FIELDS, PROBES, Probe
 
-from hubc.backends.argo.verify import Finding, size_warnings, verify
+from hubc.backends.argo import Form, render
+from hubc.backends.argo.verify import Finding, verify
+from hubc.spec.cluster import Launcher
+from hubc.workspace import load_plan, load_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,11 +55,28 @@ def test_what_is_right(kind: str) -> None:
 
 def test_what_is_right_in_other_forms() -> None:
     assert verify(wrapped(workflow())) == []
-    assert verify([broken(workflow(), "spec/templates/train/resource/action", "get")]) == []
+    success, failure = CONDITIONS["JobSet"]
+    both = broken(workflow(), "spec/templates/train-apply/resource/successCondition", success)
+    assert verify([broken(both, "spec/templates/train-apply/resource/failureCondition", failure)]) == []
 
 
 def test_what_is_rendered() -> None:
     assert verify(list(yaml.safe_load_all(GOLDEN.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("launcher", ["jobset", "trainjob", "pytorchjob", "job"])
+@pytest.mark.parametrize("form", ["workflow", "workflowtemplate"])
+def test_what_is_rendered_for_each_launcher(launcher: str, form: Form) -> None:
+    platform = load_platform(str(ROOT / "specs" / "platforms" / "example-cluster.yaml"), ROOT)
+    argo = platform.spec.argo
+    assert argo
+    chosen = Launcher.model_validate(
+        {"kind": launcher, "runtime": "hubc-torch" if launcher == "trainjob" else None}, strict=False
+    )
+    spec = platform.spec.model_copy(update={"argo": argo.model_copy(update={"launcher": chosen})})
+    plan = load_plan(ROOT / "specs" / "pipelines" / "quickstart.yaml", platform)
+    text = render(plan, platform.model_copy(update={"spec": spec}), form=form)
+    assert verify(list(yaml.safe_load_all(text))) == []
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: f"{probe.path}: {str(probe.value)[:30]}")
@@ -66,7 +86,7 @@ def test_probes(probe: Probe) -> None:
 
 
 def test_there_are_many_probes() -> None:
-    assert len(PROBES) == len({(probe.path, str(probe.value)) for probe in PROBES}) >= 150
+    assert len(PROBES) == len({(probe.path, str(probe.value), probe.place) for probe in PROBES}) >= 150
 
 
 def test_hera_lets_most_of_them_through() -> None:
@@ -102,7 +122,7 @@ def test_what_upstream_finds_in_trainings_is_found(kind: str, upstream: Callable
             if path in ("apiVersion", "kind"):
                 continue
             inner = broken(plain, path, value)
-            document = broken(workflow(kind), "spec/templates/train/resource/manifest", json.dumps(inner))
+            document = broken(workflow(kind), "spec/templates/train-apply/resource/manifest", json.dumps(inner))
             assert verify([document]) or not upstream(inner), (path, value)
 
 
@@ -132,7 +152,7 @@ def test_what_upstream_finds_in_trainings_is_found(kind: str, upstream: Callable
     ],
 )
 def test_other_trainings(kind: str, path: str, value: Any, message: str) -> None:
-    found = verify([broken(workflow(kind), f"spec/templates/train/resource/manifest/{path}", value)])
+    found = verify([broken(workflow(kind), f"spec/templates/train-apply/resource/manifest/{path}", value)])
     assert any(message in each.message for each in found), found
 
 
@@ -149,8 +169,8 @@ def test_other_trainings(kind: str, path: str, value: Any, message: str) -> None
     ],
 )
 def test_conditions_of_other_trainings(kind: str, success: str, message: str) -> None:
-    (found,) = verify([broken(workflow(kind), "spec/templates/train/resource/successCondition", success)])
-    assert found.path == "spec.templates[4].resource.successCondition"
+    (found,) = verify([broken(workflow(kind), "spec/templates/train-wait/resource/successCondition", success)])
+    assert found.path == "spec.templates[9].resource.successCondition"
     assert message in found.message
 
 
@@ -176,7 +196,9 @@ def test_other_forms(number: int, path: str, value: Any, message: str) -> None:
 
 
 def test_what_is_no_manifest_is_found() -> None:
-    for path in ("kind", "apiVersion", "metadata", "metadata/name", "spec", "spec/templates", "spec/templates/0"):
+    inner = "spec/templates/train-apply/resource/manifest"
+    outer = ("kind", "apiVersion", "metadata", "metadata/name", "spec", "spec/templates", "spec/templates/0")
+    for path in (*outer, f"{inner}/kind", f"{inner}/metadata", f"{inner}/spec"):
         for odd in (None, 7, "-odd", ["odd"], {"odd": 1}, [], {}):
             assert verify([broken(workflow(), path, odd)])
 
@@ -191,16 +213,10 @@ def test_a_finding_says_all() -> None:
     assert str(found) == "Workflow/tides-0123456789: surprise: unknown field"
 
 
-def test_what_is_large_is_warned_about() -> None:
-    large = broken(workflow(), "spec/templates/prepare/inputs/artifacts/plan/raw/data", "x" * 600_000)
-    assert verify([large]) == size_warnings([workflow()]) == []
-    assert "the Workflow has 60" in size_warnings([large])[0]
-
-
 def test_two_hundred_templates_are_soon_verified() -> None:
     flow = workflow()
     plain = next(each for each in flow["spec"]["templates"] if each["name"] == "plain")
-    flow["spec"]["templates"] += [{**plain, "name": f"plain-{number}"} for number in range(192)]
+    flow["spec"]["templates"] += [{**plain, "name": f"plain-{number}"} for number in range(189)]
     assert verify([workflow()]) == []
     start = time.process_time()
     assert verify([flow]) == []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hubc.backends.argo.launchers.pod_template import TrainingPod
     from hubc.spec.cluster import Argo
 
+WORKER = "Worker"
 CONTAINER = "pytorch"
 PORT = "pytorchjob-port"
 """The operator looks for a container and a port of these names."""
@@ -43,7 +44,7 @@ def _spec(pod: TrainingPod) -> dict[str, Any]:
             "activeDeadlineSeconds": pod.timeout_seconds,
             # No backoffLimit: pods never restart, and with one the operator fails the job before it counts the failed pods.
         },
-        "pytorchReplicaSpecs": {"Master": _replicas(pod, 1), "Worker": _replicas(pod, pod.nodes - 1)},
+        "pytorchReplicaSpecs": {"Master": _replicas(pod, 1), WORKER: _replicas(pod, pod.nodes - 1)},
     }
 
 

@@ -29,7 +29,7 @@ def restarting(name: str, pod: TrainingPod, first: list[list[dict[str, Any]]]) -
     outcomes = ["wait", *(f"again-{number}" for number in range(1, pod.retries + 1))]
     groups = [*first, *apply_and_wait(name, **_goes_on(outcomes[0], outcomes))]
     for before, attempt in pairwise(outcomes):
-        when = f"{{{{steps.{before}.status}}}} == Failed"
+        when = f"'{{{{steps.{before}.status}}}}' == 'Failed'"
         groups.append([step(attempt, f"{name}-again", when=when, **_goes_on(attempt, outcomes))])
     return steps(name, groups)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hubc.backends.argo.verify.budgets import document_faults, manifest_faults, metadata_faults, size_warning
+from hubc.backends.argo.verify.budgets import document_faults, manifest_faults, metadata_faults
 from hubc.backends.argo.verify.conditions import condition_faults
 from hubc.backends.argo.verify.environment import environment_faults
 from hubc.backends.argo.verify.finding import Finding, finding, under
@@ -28,18 +28,13 @@ if TYPE_CHECKING:
     from hubc.backends.argo.verify.finding import Fault
     from hubc.backends.argo.verify.objects import Flow, Manifest
 
-__all__ = ["Finding", "size_warnings", "verify"]
+__all__ = ["Finding", "verify"]
 
 
 def verify(documents: list[dict[str, Any]]) -> list[Finding]:
     """Return what is wrong with the documents of one rendering; nothing is if a cluster takes and runs them."""
     found = [finding(document, fault) for document in documents for fault in _faults(document)]
     return list(dict.fromkeys([*found, *reference_findings(documents)]))
-
-
-def size_warnings(documents: list[dict[str, Any]]) -> list[str]:
-    """Return a sentence for each document that is so large that its run may not have room in a cluster."""
-    return [warning for document in documents if (warning := size_warning(document))]
 
 
 def _faults(document: dict[str, Any]) -> Iterator[Fault]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.names import MAX_JOB_NAME, MAX_LABEL
 from hubc.backends.argo.serialize import MAX_MANIFEST_BYTES
+from hubc.backends.argo.verify.braces import BRACES, fill
 from hubc.backends.argo.verify.finding import items, walk
-from hubc.backends.argo.verify.limits import GOAL_MANIFEST_BYTES, MAX_ANNOTATION_BYTES, MAX_CRON_NAME
+from hubc.backends.argo.verify.limits import MAX_ANNOTATION_BYTES, MAX_CRON_NAME
 from hubc.backends.argo.verify.syntax import DNS_LABEL, JOB_NAME, key_fault, value_fault
-from hubc.backends.argo.verify.tags import BRACES, OF_WORKFLOW, TAG
+from hubc.backends.argo.verify.tags import OF_WORKFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,22 +23,11 @@ _METADATA = ("metadata", "podMetadata", "workflowMetadata")
 _MAX_NAMES = {"CronWorkflow": MAX_CRON_NAME, "JobSet": MAX_JOB_NAME, "TrainJob": MAX_JOB_NAME}
 
 
-def size(document: dict[str, Any]) -> int:
-    """Return the bytes of a document as the API server gets it."""
-    return len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def size_warning(document: dict[str, Any]) -> str | None:
-    """Return a sentence about a document that a cluster takes, though it may not have room for its run."""
-    if (found := size(document)) <= GOAL_MANIFEST_BYTES:
-        return None
-    return (f"the {document['kind']} has {found} bytes; above {GOAL_MANIFEST_BYTES}, "
-            "a cluster may have no room left to note how a long run goes")  # fmt: skip
-
-
 def document_faults(document: dict[str, Any]) -> Iterator[Fault]:
     """Yield what is too large about a document, and what is wrong with its name."""
-    if (found := size(document)) > MAX_MANIFEST_BYTES:
+    # As the API server gets it.
+    found = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+    if found > MAX_MANIFEST_BYTES:
         yield (), f"it has {found} bytes, the limit is {MAX_MANIFEST_BYTES}"
     name = (document.get("metadata") or {}).get("name")
     if name is None:
@@ -128,11 +118,6 @@ def _filled(flow: Flow | None, template: str | None, text: str) -> Iterator[str]
         return
     known = {OF_WORKFLOW[0]: flow.name} if flow.name else {}
     found = {}
-    for call in flow.calls.get(template or "", [{}]):
-        values = {**known, **{f"inputs.parameters.{name}": value for name, value in call.items()}}
-        found[_fill(text, values)] = True
+    for call in flow.calls_of(template or "") or [{}]:
+        found[fill(text, {**known, **{f"inputs.parameters.{name}": value for name, value in call.items()}})] = True
     yield from (each for each in found if BRACES not in each)
-
-
-def _fill(text: str, values: dict[str, str]) -> str:
-    return TAG.sub(lambda tag: values.get(tag[1], tag[0]), text)

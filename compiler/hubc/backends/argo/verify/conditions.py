@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from hubc.backends.argo.verify.finding import items
+from hubc.backends.argo.verify.finding import items, name_of
 from hubc.backends.argo.verify.objects import manifest
 from hubc.backends.argo.verify.selectors import Requirement, SelectorError, parse
 from hubc.backends.argo.verify.status import possible_values, type_at
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hubc.backends.argo.verify.objects import Flow, Manifest, Template
 
 TRAINING = ("JobSet", "TrainJob", "PyTorchJob", "Job")
-"""Kinds that end: a template about one of them waits for that."""
+"""Kinds that end."""
 ACTIONS = ("get", "create", "apply", "delete", "patch", "replace")
 CONDITIONS = ("successCondition", "failureCondition")
 _TRUE_OF_NOTHING = ("!=", "notin", "!")
@@ -31,10 +31,10 @@ def condition_faults(flow: Flow) -> Iterator[Fault]:
     """Yield what is wrong with the resource templates of a spec, but for their objects."""
     for path, template in flow.templates:
         if template.get("resource") is not None:
-            yield from _resource_faults((*path, "resource"), template, manifest(path, template))
+            yield from _resource_faults(flow, (*path, "resource"), template, manifest(path, template))
 
 
-def _resource_faults(path: Path, template: Template, found: Manifest | None) -> Iterator[Fault]:
+def _resource_faults(flow: Flow, path: Path, template: Template, found: Manifest | None) -> Iterator[Fault]:
     resource = template["resource"]
     action = resource.get("action")
     if action not in ACTIONS:
@@ -47,7 +47,28 @@ def _resource_faults(path: Path, template: Template, found: Manifest | None) -> 
         return
     if action in ("create", "apply") and not resource.get("setOwnerReference"):
         yield (*path, "setOwnerReference"), "without it, the object outlives its Workflow"
+    yield from _missing_faults(flow, path, found)
     yield from _condition_faults(path, found)
+
+
+def _missing_faults(flow: Flow, path: Path, found: Manifest) -> Iterator[Fault]:
+    """Yield the conditions that are missing: something waits for the end of each training, whatever it is."""
+    given = [key for key in CONDITIONS if found.template["resource"].get(key)]
+    if found.kind not in TRAINING or len(given) == len(CONDITIONS):
+        return
+    if given:
+        (missing,) = set(CONDITIONS) - set(given)
+        yield (*path, missing), f"it is needed beside '{given[0]}', and missing: Argo would wait for ever, or not at all"
+    elif found.is_whole and not any(_waits_for(each, found) for each in flow.manifests):
+        yield path, f"no template waits for the {found.kind}"
+    elif not found.is_whole and next(items(found.template, "outputs", "parameters"), None) is None:
+        yield path, "it waits for nothing, and reads nothing"
+
+
+def _waits_for(waiting: Manifest, found: Manifest) -> bool:
+    resource = waiting.template["resource"]
+    same = name_of(waiting.data) == name_of(found.data)
+    return same and resource.get("action") == "get" and all(resource.get(key) for key in CONDITIONS)
 
 
 def _delete_faults(path: Path, template: Template) -> Iterator[Fault]:
@@ -65,8 +86,6 @@ def _condition_faults(path: Path, found: Manifest) -> Iterator[Fault]:
     parsed: dict[str, list[Requirement]] = {}
     for key in CONDITIONS:
         text = found.template["resource"].get(key)
-        if not text and found.kind in TRAINING:
-            yield (*path, key), f"it is needed for a {found.kind}, and missing: Argo would wait for ever, or not at all"
         try:
             parsed[key] = parse(text or "")
         except SelectorError as error:

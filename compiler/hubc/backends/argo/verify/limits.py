@@ -12,5 +12,3 @@ MAX_ANNOTATION_BYTES = 256 * 1024
 """Bytes of all annotations of an object, keys included."""
 MAX_VARIABLE_BYTES = 128 * 1024
 """Bytes that Linux takes of one environment variable or argument, the zero at its end included."""
-GOAL_MANIFEST_BYTES = 512 * 1024
-"""Bytes of a manifest above which etcd, which keeps the state of each node beside it, may run out of room."""

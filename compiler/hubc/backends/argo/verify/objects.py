@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hubc.backends.argo.verify.braces import fill
 from hubc.backends.argo.verify.finding import items, name_of
 
 if TYPE_CHECKING:
@@ -36,20 +37,29 @@ class Flow:
         """The templates by their names; of two with one name, the last."""
         return {template["name"]: template for _, template in self.templates if template.get("name")}
 
-    @cached_property
-    def tasks(self) -> list[tuple[Path, dict[str, Any]]]:
-        """The tasks of all DAGs, with their paths in the document."""
-        return [
-            ((*path, *place), task) for path, template in self.templates for place, task in items(template, "dag", "tasks")
-        ]
+    def calls_of(self, name: str) -> list[dict[str, str]]:
+        """Return the values that the inputs of a template get, for each of its calls: names are passed on through DAGs."""
+        if name not in self._known:
+            # A template that calls itself, which is a fault, ends here.
+            self._known[name] = []
+            outer = [
+                (call, given) for caller, call in self._callers.get(name, ()) for given in self.calls_of(caller) or [{}]
+            ]
+            found = [_values(call, given) for call, given in outer]
+            self._known[name] = [dict(each) for each in dict.fromkeys(tuple(sorted(each.items())) for each in found)]
+        return self._known[name]
 
     @cached_property
-    def calls(self) -> dict[str, list[dict[str, str]]]:
-        """Template -> the values of its parameters, in each call by a task."""
-        found: dict[str, list[dict[str, str]]] = {}
-        for _, task in self.tasks:
-            given = {each["name"]: each["value"] for _, each in items(task, "arguments", "parameters") if each.get("value")}
-            found.setdefault(task.get("template") or "", []).append(given)
+    def _known(self) -> dict[str, list[dict[str, str]]]:
+        return {}
+
+    @cached_property
+    def _callers(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+        """Template -> the templates that call it, and the tasks or steps that do."""
+        found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        for _, template in self.templates:
+            for _, call in calls_in(template):
+                found.setdefault(call.get("template") or "", []).append((template.get("name") or "", call))
         return found
 
     @cached_property
@@ -65,7 +75,7 @@ class Flow:
             if (current := ahead.pop()) in found or current not in self.by_name:
                 continue
             found.add(current)
-            ahead += [task["template"] for _, task in items(self.by_name[current], "dag", "tasks") if task.get("template")]
+            ahead += [call["template"] for _, call in calls_in(self.by_name[current]) if call.get("template")]
         return found
 
 
@@ -86,6 +96,20 @@ class Manifest:
     def is_whole(self) -> bool:
         """Whether the object is made from this manifest, and not only named by it."""
         return self.template["resource"].get("action") not in ("get", "delete")
+
+
+def calls_in(template: Template) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the tasks or steps of a template, with their paths in it."""
+    groups = enumerate(template.get("steps") or [])
+    steps = [(("steps", number, place), step) for number, group in groups for place, step in enumerate(group)]
+    return [*items(template, "dag", "tasks"), *steps]
+
+
+def _values(call: dict[str, Any], outer: dict[str, str]) -> dict[str, str]:
+    """Return what a call gives, with the values of the template that it stands in."""
+    known = {f"inputs.parameters.{name}": value for name, value in outer.items()}
+    given = items(call, "arguments", "parameters")
+    return {each["name"]: fill(each["value"], known) for _, each in given if each.get("value") is not None}
 
 
 def manifest(path: Path, template: Template) -> Manifest | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hubc.backends.argo.verify.braces import BRACES, TAG
 from hubc.backends.argo.verify.finding import items, walk
+from hubc.backends.argo.verify.objects import calls_in
 from hubc.backends.argo.verify.tasks import ancestors
 
 if TYPE_CHECKING:
@@ -17,20 +19,19 @@ if TYPE_CHECKING:
     from hubc.backends.argo.verify.finding import Fault, Path
     from hubc.backends.argo.verify.objects import Flow, Template
 
-BRACES = "{{"
-TAG = re.compile(r"\{\{([^{}]*)\}\}")
 OF_WORKFLOW = ("workflow.name", "workflow.namespace", "workflow.uid")
 STATUS = "workflow.status"
 _INPUT = re.compile(r"inputs\.parameters\.([-A-Za-z0-9_]+)")
-_OUTPUT = re.compile(r"tasks\.([-A-Za-z0-9]+)\.outputs\.parameters\.([-A-Za-z0-9_]+)")
+_OUTPUT = re.compile(r"(tasks|steps)\.([-A-Za-z0-9]+)\.(?:status|outputs\.parameters\.([-A-Za-z0-9_]+))")
 _RAW = ("raw", "data")
 
 
 class _Scope(NamedTuple):
-    """What has a value in a part of a spec; `tasks` has the ancestors of a task, and their templates."""
+    """What has a value in a part of a spec; `ended` has the tasks, or steps, that came before, and their templates."""
 
     inputs: frozenset[str] = frozenset()
-    tasks: dict[str, tuple[dict[str, Any], Template]] = {}  # noqa: RUF012 - never changed
+    kind: str = ""
+    ended: dict[str, tuple[dict[str, Any], Template]] = {}  # noqa: RUF012 - never changed
     has_status: bool = False
 
 
@@ -50,27 +51,32 @@ def tag_faults(document: dict[str, Any], flow: Flow | None) -> Iterator[Fault]:
 
 def _template_faults(flow: Flow, path: Path, template: Template, *, has_status: bool) -> Iterator[Fault]:
     inputs = frozenset(each["name"] for _, each in items(template, "inputs", "parameters"))
-    scope = _Scope(inputs, has_status=has_status)
-    tasks = {task["name"]: (task, _callee(flow, task)) for _, task in items(template, "dag", "tasks")}
-    before = ancestors([task for task, _ in tasks.values()])
+    calls = {call["name"]: (call, _callee(flow, call)) for _, call in calls_in(template) if call.get("name")}
+    whole = _Scope(inputs, "steps" if template.get("steps") else "tasks", calls, has_status)
+    before = _before(template)
     for place, text in _texts(template):
         if place[-2:] == _RAW or place[-1] == "podSpecPatch":
             yield (*path, *place), f"text that Argo does not understand holds no tags: {_shown(text)}"
             continue
-        # What a DAG itself gives out is known when all of its tasks have ended.
-        seen = before.get(_task_at(template, place), set()) if place[:2] == ("dag", "tasks") else set(tasks)
-        ended = {name: task for name, task in tasks.items() if name in seen}
-        yield from _text_faults((*path, *place), text, scope._replace(tasks=ended))
+        # What a template itself gives out is known when all that it calls has ended.
+        seen = before.get(place[:3], set(calls))
+        ended = {name: call for name, call in calls.items() if name in seen}
+        yield from _text_faults((*path, *place), text, whole._replace(ended=ended))
 
 
-def _task_at(template: Template, place: Path) -> str:
-    """Return the name of the task that a place in a template lies in."""
-    name: str = template["dag"]["tasks"][place[2]]["name"]
-    return name
+def _before(template: Template) -> dict[Path, set[str]]:
+    """Return path of a task or of a step -> the names of those that have ended when it starts."""
+    waited = ancestors([task for _, task in items(template, "dag", "tasks")])
+    found = {path: waited.get(task.get("name") or "", set()) for path, task in items(template, "dag", "tasks")}
+    seen: set[str] = set()
+    for number, group in enumerate(template.get("steps") or []):
+        found |= {("steps", number, place): set(seen) for place in range(len(group))}
+        seen |= {step.get("name") or "" for step in group}
+    return found
 
 
-def _callee(flow: Flow, task: dict[str, Any]) -> Template:
-    return flow.by_name.get(task.get("template") or "", {})
+def _callee(flow: Flow, call: dict[str, Any]) -> Template:
+    return flow.by_name.get(call.get("template") or "", {})
 
 
 def _text_faults(path: Path, text: str, scope: _Scope) -> Iterator[Fault]:
@@ -90,19 +96,21 @@ def _fault(tag: str, scope: _Scope) -> str | None:
     if found := _INPUT.fullmatch(tag):
         return None if found[1] in scope.inputs else f"{shown} names an input that is not declared"
     if found := _OUTPUT.fullmatch(tag):
-        return _output_fault(shown, found[1], found[2], scope)
+        is_here = found[1] == scope.kind and found[2] in scope.ended
+        late = f"{shown} names what is not here, or has not ended when this starts"
+        return _output_fault(shown, found[2], found[3], scope) if is_here else late
     return f"{shown} is no tag that hubc writes"
 
 
-def _output_fault(shown: str, name: str, output: str, scope: _Scope) -> str | None:
-    if name not in scope.tasks:
-        return f"{shown} names a task that is not here, or has not ended when this starts"
-    task, template = scope.tasks[name]
+def _output_fault(shown: str, name: str, output: str | None, scope: _Scope) -> str | None:
+    call, template = scope.ended[name]
     declared = {each["name"]: each for _, each in items(template, "outputs", "parameters")}
+    if output is None:
+        return None
     if output not in declared:
         return f"{shown} names an output that template '{template.get('name')}' does not have"
-    if task.get("when") and (declared[output].get("valueFrom") or {}).get("default") is None:
-        return f"{shown} has no value, and no default, where task '{name}' is skipped"
+    if call.get("when") and (declared[output].get("valueFrom") or {}).get("default") is None:
+        return f"{shown} has no value, and no default, where '{name}' is skipped"
     return None
 
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from hubc.backends.argo.verify.finding import Fault, Path
     from hubc.backends.argo.verify.objects import Flow, Template
 
-KINDS = ("container", "resource", "dag")
-OTHER_KINDS = ("containerSet", "script", "steps", "suspend", "http", "plugin", "data", "inline")
+KINDS = ("container", "resource", "dag", "steps")
+OTHER_KINDS = ("containerSet", "script", "suspend", "http", "plugin", "data", "inline")
+INNER = ("dag", "steps")
+"""Kinds that only call others."""
 LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
-SOURCES = {"container": ("path",), "resource": ("jsonPath", "jqFilter"), "dag": ("parameter",)}
+SOURCES = {"container": ("path",), "resource": ("jsonPath", "jqFilter"), "dag": ("parameter",), "steps": ("parameter",)}
 """Kind of a template -> where its output parameters can come from."""
 PATCHED = {"terminationGracePeriodSeconds"}
 """What a patch of a pod may hold: it passes by all other rules."""
@@ -87,7 +89,7 @@ def _spec_faults(flow: Flow) -> Iterator[Fault]:
 
 
 def _template_faults(flow: Flow, path: Path, template: Template, kind: str) -> Iterator[Fault]:
-    wrong = ("activeDeadlineSeconds", "timeout", "retryStrategy") if kind == "dag" else ("parallelism", "failFast")
+    wrong = ("activeDeadlineSeconds", "timeout", "retryStrategy") if kind in INNER else ("parallelism", "failFast")
     for key in wrong:
         if template.get(key) is not None:
             yield (*path, key), f"a template with '{kind}' cannot have it"
@@ -121,7 +123,7 @@ def _artifact_faults(path: Path, group: dict[str, Any], kind: str) -> Iterator[F
     for place, artifact in items(group, "artifacts"):
         if kind == "container" and not artifact.get("path"):
             yield (*path, *place, "path"), "it is needed, and missing"
-        if kind == "dag" and artifact.get("path"):
+        if kind in INNER and artifact.get("path"):
             yield (*path, *place, "path"), "only the artifacts of pods have a path"
         if len(found := [key for key in LOCATIONS if artifact.get(key)]) > 1:
             yield (*path, *place), f"an artifact has one place, this one has {', '.join(found)}"

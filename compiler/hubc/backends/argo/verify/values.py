@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hubc.backends.argo.verify.braces import BRACES
 from hubc.backends.argo.verify.finding import walk
 from hubc.backends.argo.verify.syntax import DURATION, PORT, QUANTITY, SCHEDULE
-from hubc.backends.argo.verify.tags import BRACES
 
 if TYPE_CHECKING:
     import re
