@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +42,10 @@ def backend_for(platform: Platform, root: Path) -> Backend:
     if platform.spec.local is not None:
         return LocalBackend(root, platform.spec.local.parallel_steps)
     try:
-        module = import_module("hubc.backends.argo.backend")
+        from hubc.backends.argo.backend import ArgoBackend
     except ModuleNotFoundError as error:
         raise HubcError(f"to reach a cluster, '{error.name}' is needed; install it with: pip install 'hubc[argo]'") from None
-    backend: Backend = module.ArgoBackend(platform)
-    return backend
+    return ArgoBackend(platform)
 
 
 def _platform(name: str) -> Platform:
