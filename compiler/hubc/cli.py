@@ -154,6 +154,7 @@ def _add_run_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     submit.add_argument("spec", type=Path, metavar="SPEC", help="file of the pipeline")
     submit.add_argument("--platform", required=True, metavar="P", help="name or file of the platform")
     submit.add_argument("--expect-digest", type=_digest, metavar="D", help="start nothing if the plan has another digest")
+    _add_origin(submit)
     submit.add_argument("--wait", action="store_true", help="wait for the end; exit with 3 if the run fails")
     _add_format(submit)
 

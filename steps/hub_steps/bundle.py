@@ -1,6 +1,7 @@
-"""The requests of all steps of a run in one document, in which documents that several steps are given stand once.
+"""The requests of all steps of a run in one document, in which what several steps are told stands once.
 
-There, an input's `documents` are `{"digest": D}`, and the documents themselves stand under D.
+There, an input's `documents` are `{"digest": D}`, and the documents themselves stand under D. Parameters that are as those of
+the first step of the same kind are left out, and so is what all steps are told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DIGEST = "digest"
+COMMON = ("version", "publish_root", "model_cache", "identity")
+"""What the steps of one plan are told alike."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$", max_length=128)]
 """Part of the name of files, which must not lead anywhere else."""
 Uri = Annotated[str, Field(pattern=r"^(file:///|s3://[^/])")]
@@ -38,16 +41,15 @@ class Bundle(Record):
     def pack(cls, requests: Iterable[Request], record: str) -> Bundle:
         """Return the bundle of requests, whose run and record are left to whoever unpacks them."""
         documents: dict[str, dict[str, Any]] = {}
-        packed = {}
-        for request in requests:
-            data = request.model_dump(mode="json", exclude_none=True)
-            for given in data["inputs"].values():
-                if "documents" in given:
-                    name = digest(given["documents"])
-                    documents[name] = given["documents"]
-                    given["documents"] = {DIGEST: name}
-            packed[request.step] = data
-        return cls(record=record, documents=documents, requests=packed)
+        packed = {request.step: _packed(request, documents) for request in requests}
+        parameters: dict[str, dict[str, Any]] = {}
+        for data in packed.values():
+            usual = parameters.setdefault(data["kind"], data["parameters"])
+            data["parameters"] = _other(data["parameters"], usual)
+        first = next(iter(packed.values()), {})
+        common = {name: first[name] for name in COMMON if name in first}
+        packed = {step: _other(data, common) for step, data in packed.items()}
+        return cls(record=record, common=common, documents=documents, parameters=parameters, requests=packed)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Bundle:
@@ -95,3 +97,21 @@ class Bundle(Record):
         if not isinstance(name, str) or name not in self.documents:
             raise BadRequestError(f"{place}: the bundle does not hold its documents")
         return self.documents[name]
+
+
+def _packed(request: Request, documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a request with the digest of documents instead of these; they are added to `documents`."""
+    data = request.model_dump(mode="json", exclude_none=True)
+    # Nothing is a value among parameters, and only among them.
+    data["parameters"] = request.parameters
+    for given in data["inputs"].values():
+        if "documents" in given:
+            name = digest(given["documents"])
+            documents[name] = given["documents"]
+            given["documents"] = {DIGEST: name}
+    return data
+
+
+def _other(data: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Return what is not as usual."""
+    return {name: value for name, value in data.items() if name not in usual or usual[name] != value}

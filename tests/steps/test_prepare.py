@@ -132,7 +132,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "long": (lambda plan: renamed(plan, "e" * 129), "String should have at most 128 characters"),
     "other": (lambda plan: changed(plan, "requests", "mix", "step", value="x"), "mix: it is the request of 'x'"),
     "kind": (lambda plan: changed(plan, "requests", "mix", "kind", value="x"), "mix: kind: Input should be 'fetch'"),
-    "empty": (lambda plan: changed(plan, "requests", "mix", value={}), "mix: it is not a request: KeyError: 'inputs'"),
+    "empty": (lambda plan: changed(plan, "requests", "mix", value={}), "mix: it is not a request: KeyError: 'kind'"),
     "identity": (lambda plan: changed(plan, "requests", "mix", "identity", value=1), "mix: it is not a request: TypeError"),
     "documents": (lambda plan: changed(plan, "documents", value={}), "mix: input 'dataset.books': the bundle does not hold"),
     "digest": (

@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hubc.errors import SpecError
+from hubc.origin import Origin
+from hubc.repository import find_root, name_in
 from hubc.workspace import load_plan
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from pathlib import Path
 
     from hubc.plan import Plan
@@ -33,6 +36,12 @@ def compiled_to_run(spec: Path, platform: Platform) -> Plan:
         raise SpecError([replace(found, is_refused=found.rule == REFUSED) for found in plan.warnings])
     _show_warnings(plan)
     return plan
+
+
+def origin_of(options: Namespace) -> Origin:
+    """Return where a plan comes from, as the command line says; raises UsageError if that cannot be."""
+    spec = name_in(find_root(options.spec.parent), options.spec)
+    return Origin(spec, options.commit, options.pull_request, options.repository)
 
 
 def _show_warnings(plan: Plan) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hubc.commands.plans import compiled
+from hubc.commands.plans import compiled, origin_of
 from hubc.errors import UsageError
-from hubc.origin import Origin
-from hubc.repository import find_root, name_in
+from hubc.repository import find_root
 from hubc.workspace import load_platform
 
 if TYPE_CHECKING:
@@ -23,17 +22,10 @@ def run(options: Namespace) -> int:
     plan = compiled(options.spec, platform)
     from hubc.backends.argo import render, warnings
 
-    text = render(plan, platform, origin(options), options.form)
+    text = render(plan, platform, origin_of(options), options.form)
     sys.stderr.writelines(f"hubc: warning: {warning}\n" for warning in warnings(plan, platform))
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
     return 0
-
-
-def origin(options: Namespace) -> Origin:
-    """Return where the plan comes from, as the command line says."""
-    return Origin(
-        name_in(find_root(options.spec.parent), options.spec), options.commit, options.pull_request, options.repository
-    )

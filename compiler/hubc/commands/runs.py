@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from hubc.backends import Backend
+    from hubc.origin import Origin
     from hubc.runs import Run
     from hubc.spec.platform import Platform
 
@@ -34,8 +35,8 @@ def local_backend(name: str) -> LocalBackend | None:
     return LocalBackend(find_root(Path.cwd())) if is_here else None
 
 
-def backend_for(platform: Platform, root: Path) -> Backend:
-    """Return the backend of a platform for the specs of the repository at `root`.
+def backend_for(platform: Platform, root: Path, origin: Origin | None = None) -> Backend:
+    """Return the backend of a platform for the specs of the repository at `root`; `origin` is that of what is submitted.
 
     Raises HubcError if what reaches a cluster is not installed.
     """
@@ -45,7 +46,7 @@ def backend_for(platform: Platform, root: Path) -> Backend:
         from hubc.backends.argo.backend import ArgoBackend
     except ModuleNotFoundError as error:
         raise HubcError(f"to reach a cluster, '{error.name}' is needed; install it with: pip install 'hubc[argo]'") from None
-    return ArgoBackend(platform)
+    return ArgoBackend(platform, origin=origin)
 
 
 def _platform(name: str) -> Platform:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubc.commands.plans import compiled_to_run
+from hubc.commands.plans import compiled_to_run, origin_of
 from hubc.commands.runs import backend_for, finished, on, show
 from hubc.errors import HubcError
-from hubc.repository import display_name, find_root, name_in
+from hubc.repository import display_name, find_root
 from hubc.runs import ENDED
 from hubc.workspace import load_platform
 
@@ -23,8 +23,9 @@ def run(options: Namespace) -> int:
     platform = load_platform(options.platform, root)
     plan = compiled_to_run(options.spec, platform)
     _require_digest(plan, options)
-    backend = backend_for(platform, root)
-    run = backend.submit(plan, name_in(root, options.spec))
+    origin = origin_of(options)
+    backend = backend_for(platform, root, origin)
+    run = backend.submit(plan, origin.spec)
     if options.wait:
         return finished(backend.wait(run.id, None), options)
     has_ended = run.state in ENDED

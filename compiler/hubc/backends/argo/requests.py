@@ -4,58 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.digest import digest
+from hub_steps.bundle import Bundle
 from hubc.backends.argo.layout import layout
 from hubc.backends.argo.names import workflow_name
 from hubc.backends.argo.serialize import to_json
 
 if TYPE_CHECKING:
-    from hubc.plan import Plan, Step
+    from hubc.plan import Plan
     from hubc.spec.cluster import Argo
-
-VERSION = "hubc.requests/v1"
-COMMON = ("version", "publish_root", "model_cache", "identity")
-"""What all steps of a plan are told alike."""
 
 
 def requests_document(plan: Plan, argo: Argo) -> str:
-    """Return the requests of all steps as JSON, a line each.
-
-    What several steps share stands in it once: what all are told, documents by their digest, and the parameters that are as
-    those of the first step of the same kind.
-    """
-    documents: dict[str, Any] = {}
-    requests = {step.id: _request(plan, step, argo, documents) for step in plan.steps}
-    shared: dict[str, dict[str, Any]] = {}
-    for request in requests.values():
-        usual = shared.setdefault(request["kind"], request["parameters"])
-        request["parameters"] = {
-            name: value for name, value in request["parameters"].items() if name not in usual or usual[name] != value
-        }
-    common = {name: next(iter(requests.values()))[name] for name in COMMON if requests}
-    for request in requests.values():
-        for name in common:
-            del request[name]
-    record = plan.run_record(layout(argo).outputs, "").rstrip("/")
-    head = f'{{"version":{to_json(VERSION)},\n"record":{to_json(record)},\n'
-    parts = {"common": common, "documents": documents, "parameters": shared, "requests": requests}
-    return head + ",\n".join(f"{to_json(name)}:{{{_lines(entries)}}}" for name, entries in parts.items()) + "}\n"
+    """Return the requests of all steps as JSON, each on a line of its own, so that differences can be read."""
+    where, run = layout(argo), workflow_name(plan)
+    requests = [plan.request(step, run, where.outputs, where.published, where.models) for step in plan.steps]
+    bundle = Bundle.pack(requests, plan.run_record(where.outputs, "").rstrip("/"))
+    return _lines({name: getattr(bundle, name) for name in Bundle.model_fields}, depth=2) + "\n"
 
 
-def _request(plan: Plan, step: Step, argo: Argo, documents: dict[str, Any]) -> dict[str, Any]:
-    """Return a step's request, with the digest of documents instead of these; they are added to `documents`."""
-    where = layout(argo)
-    told = plan.request(step, workflow_name(plan), where.outputs, where.published, where.models)
-    found: dict[str, Any] = told.model_dump(mode="json", exclude_none=True)
-    # Nothing is a value among parameters, and only among them.
-    found["parameters"] = told.parameters
-    for given in found["inputs"].values():
-        if "documents" in given:
-            key = digest(given["documents"])
-            documents[key] = given["documents"]
-            given["documents"] = {"digest": key}
-    return found
-
-
-def _lines(entries: dict[str, Any]) -> str:
-    return ",".join(f"\n{to_json(key)}:{to_json(value)}" for key, value in entries.items())
+def _lines(data: Any, depth: int) -> str:
+    """Return JSON with a line for each entry of a mapping, and of the mappings in it, as deep as asked."""
+    if depth == 0 or not isinstance(data, dict):
+        return to_json(data)
+    return "{" + ",".join(f"\n{to_json(key)}:{_lines(value, depth - 1)}" for key, value in data.items()) + "}"
