@@ -1,7 +1,7 @@
 """The requests of all steps of a run in one document, in which what several steps are told stands once.
 
-There, an input's `documents` are `{"digest": D}`, and the documents themselves stand under D. Parameters that are as those of
-the first step of the same kind are left out, and so is what all steps are told.
+There, an input's `documents` are `{"digest": D}`, and the documents themselves stand under D. Parameters that are as those
+of the first step of the same kind are left out, and so is what all steps are told.
 """
 
 from __future__ import annotations

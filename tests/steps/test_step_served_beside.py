@@ -94,15 +94,23 @@ def test_nobody_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
         port = taken.getsockname()[1]
         waiting = threading.Thread(target=await_ready, args=(f"http://127.0.0.1:{port}", "teacher", 60.0))
         waiting.start()
-        with pytest.raises(RetryableError, match="it does not answer yet"):
-            await_ready(f"http://127.0.0.1:{port}", "teacher", limit_seconds=0.0)
+        said = ""
+        while not said:
+            said = capsys.readouterr().out
+    assert json.loads(said)["text"].endswith("it does not answer yet")
     server = Teacher(good, port)
     try:
         waiting.join(60)
         assert not waiting.is_alive()
     finally:
         server.close()
-    assert json.loads(capsys.readouterr().out)["text"].endswith("it does not answer yet")
+
+
+def test_nobody_ever_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(RetryableError, match="it does not answer yet"):
+            await_ready(f"http://127.0.0.1:{taken.getsockname()[1]}", "teacher", limit_seconds=0.0)
 
 
 def test_server_that_lists_no_models() -> None:
