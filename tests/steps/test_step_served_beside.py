@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -88,20 +87,18 @@ def test_never_ready() -> None:
             await_ready(base(server), "judge", limit_seconds=0.2)
 
 
-def test_nobody_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_there_yet() -> None:
+    program = "import sys; from hub_steps.generate.readiness import await_ready; await_ready(sys.argv[1], 'teacher')"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        waiting = threading.Thread(target=await_ready, args=(f"http://127.0.0.1:{port}", "teacher", 60.0))
-        waiting.start()
-        said = ""
-        while not said:
-            said = capsys.readouterr().out
-    assert json.loads(said)["text"].endswith("it does not answer yet")
+        command = [sys.executable, "-c", program, f"http://127.0.0.1:{port}"]
+        waiting = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert waiting.stdout
+        assert json.loads(waiting.stdout.readline())["text"].endswith("it does not answer yet")
     server = Teacher(good, port)
     try:
-        waiting.join(60)
-        assert not waiting.is_alive()
+        assert finish(waiting).code == 0
     finally:
         server.close()
 
