@@ -29,6 +29,7 @@ _AFTER_INTERRUPT = {
     "run": "; everything that was started has ended",
     "submit": "; what was submitted goes on, see: hubc list",
     "wait": _GOES_ON,
+    "doctor": "; nothing of it is left on the cluster",
 }
 
 
@@ -185,6 +186,14 @@ def _add_run_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         command = commands.add_parser(name, help=help)
         _add_run(command)
         _add_format(command)
+
+    doctor = commands.add_parser("doctor", help="tell whether a platform is ready for runs; exit with 1 if something is bad")
+    doctor.add_argument("spec", nargs="?", type=Path, metavar="SPEC", help="file of a pipeline: what it needs, as well")
+    doctor.add_argument("--platform", required=True, metavar="P", help="name or file of the platform")
+    doctor.add_argument(
+        "--probe", action="store_true", help="run a short pod there, which pulls the images and tries services"
+    )
+    _add_format(doctor)
 
     report = commands.add_parser("report", help="show curves, evaluation and provenance of a run")
     _add_run(report, optional=True)

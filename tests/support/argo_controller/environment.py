@@ -85,8 +85,10 @@ def _field(pod: Object, path: str) -> str:
 
 
 def fill_volume(api: KubeApi, pod: Object, volume: Object, folder: Path) -> None:
-    """Write the files of a volume that is a secret or a config map; raises MissingError if it is not there."""
+    """Write the files of a volume that is a secret, a config map or facts; raises MissingError if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
+    for item in volume.get("downwardAPI", {}).get("items", []):
+        (folder / item["path"]).write_text(_field(pod, item["fieldRef"]["fieldPath"]), encoding="utf-8")
     for kind, field in (("secret", "secret"), ("configmap", "configMap")):
         if field in volume:
             values = _data(api, pod, kind, volume[field]) or {}

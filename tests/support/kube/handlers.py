@@ -15,6 +15,7 @@ from aiohttp import web
 from kube import patches, streams
 from kube.removal import delete
 from kube.requests import Seen, address, discovery, verb
+from kube.reviews import is_review, review
 from kube.status import ApiError, bad_request, forbidden, invalid, not_found, too_old, unauthorized
 
 if TYPE_CHECKING:
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from kube.selectors import Object
     from kube.server import KubeApi
 
-REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-
-
 async def handle(api: KubeApi, request: web.Request) -> web.StreamResponse:
     """Answer one request."""
     try:
         if api.token is not None and request.headers.get("Authorization") != f"Bearer {api.token}":
             raise unauthorized()
-        if request.path == REVIEWS:
-            return web.json_response(_review(api, await request.json()), status=201)
+        if is_review(request.path):
+            return web.json_response(review(api, request.path, await request.json()), status=201)
         if (about := discovery(request.path, api.installed)) is not None:
             return web.json_response(about)
         return await _answer(api, request)
@@ -198,9 +196,3 @@ def _delete_all(api: KubeApi, request: web.Request, found: Address, options: Obj
                 raise
     return page
 
-
-def _review(api: KubeApi, body: Any) -> Object:
-    asked = body["spec"].get("resourceAttributes", {})
-    what = "/".join(filter(None, (asked.get("resource", ""), asked.get("subresource", ""))))
-    allowed = (asked.get("verb"), what) not in api.denied
-    return {**body, "status": {"allowed": allowed} | ({} if allowed else {"reason": "no RBAC policy matched"})}

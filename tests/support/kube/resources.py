@@ -50,6 +50,7 @@ ALL = (
     Resource("persistentvolumeclaims", "PersistentVolumeClaim", has_status=True),
     Resource("serviceaccounts", "ServiceAccount"),
     Resource("resourcequotas", "ResourceQuota", has_status=True),
+    Resource("limitranges", "LimitRange"),
     Resource("jobs", "Job", "batch", "v1", has_status=True),
     Resource("deployments", "Deployment", "apps", "v1", has_status=True),
     Resource("priorityclasses", "PriorityClass", "scheduling.k8s.io", "v1", namespaced=False),

@@ -33,7 +33,8 @@ CONTEXT = "stand-in"
 class KubeApi:
     """A Kubernetes API on a free port of this machine. Every method may be called from any thread.
 
-    `token`: the only one that is let in, None lets everybody in. `denied`: (verb, resource) pairs that are forbidden.
+    `token`: the only one that is let in, None lets everybody in. `denied`: (verb, resource) pairs that are forbidden,
+    `denied_to`: those of other users, by name. `is_opaque`: rights can only be asked for one by one.
     `seen`: all requests. `installed`: the resources that are served.
     """
 
@@ -41,6 +42,8 @@ class KubeApi:
         self.store, self.logs, self.faults = Store(), Logs(), Faults()
         self.token: str | None = TOKEN
         self.denied: set[tuple[str, str]] = set()
+        self.denied_to: dict[str, set[tuple[str, str]]] = {}
+        self.is_opaque = False
         self.seen: list[Seen] = []
         self.installed = dict(RESOURCES)
         self.is_closing = False

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.connection import connect, server_name
-from hubc.backends.argo.kinds import NAMESPACES, PODS, Asked
+from hubc.backends.argo.kinds import NAMESPACES, PODS, Asked, Kind
 from hubc.backends.argo.patience import Patience, repeated
 from hubc.backends.argo.refusals import GONE, DroppedError, Place, RefusedError, refused, unreachable
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from hubc.backends.argo.kinds import Kind, Object
+    from hubc.backends.argo.kinds import Object
     from hubc.spec.cluster import Argo
 
 METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
@@ -97,6 +97,15 @@ class Cluster:
         """Return what the server says of a kind's API group; raises RefusedError if it does not serve it."""
         return self._object(Asked("get", kind, f"/apis/{kind.group}"))
 
+    def about(self, path: str) -> Object:
+        """Return what the server says of itself at a path such as `/version`; raises RefusedError if it knows none."""
+        return self._object(Asked("get", Kind(path.strip("/")), path))
+
+    def review(self, kind: Kind, name: str, spec: Object) -> Object:
+        """Return the answer to a question that is asked by creating an object, a `name`, which is kept nowhere."""
+        body = {"apiVersion": f"{kind.group}/{kind.version}", "kind": name, "spec": spec}
+        return self._object(Asked("create", kind, kind.path(self.namespace), "", {}, body))
+
     def log(self, pod: str, query: Mapping[str, Any]) -> str:
         """Return a piece of a container's log."""
         asked = Asked("get", PODS, PODS.path(self.namespace, pod, "log"), pod, query)
@@ -105,7 +114,7 @@ class Cluster:
     def check_namespace(self) -> None:
         """Raise RefusedError if the namespace does not exist; whoever may not look finds out otherwise."""
         try:
-            self._object(Asked("get", NAMESPACES, f"/api/v1/namespaces/{self.namespace}", self.namespace))
+            self.get(NAMESPACES, self.namespace)
         except RefusedError as error:
             if error.code == 404:
                 raise

@@ -19,15 +19,17 @@ def warnings(platform: Platform) -> list[str]:
     """Return what is unsafe about the platform, one sentence each, for standard error."""
     if platform.spec.argo is None:
         return []
-    version = platform.spec.argo.controller_version
+    found = hole(platform.spec.argo.controller_version)
+    return [f"platform '{platform.metadata.name}': {found}"] if found else []
+
+
+def hole(version: str) -> str:
+    """Return what is unsafe about a controller and what to do; empty if nothing is known."""
     line, patch = _parse(version)
     if line > max(FIXED) or patch >= FIXED.get(line, patch + 1):
-        return []
+        return ""
     fixed = ", ".join(f"{major}.{minor}.{first}" for (major, minor), first in FIXED.items())
-    return [
-        f"platform '{platform.metadata.name}': Argo Workflows {version} is open to CVE-2026-54526; "
-        f"update the controller to one of {fixed}, or newer"
-    ]
+    return f"Argo Workflows {version} is open to CVE-2026-54526; update the controller to one of {fixed}, or newer"
 
 
 def check_supported(version: str) -> None:

@@ -25,6 +25,7 @@ class Kind:
     plural: str
     group: str = ""
     version: str = "v1"
+    is_namespaced: bool = True
 
     @property
     def qualified(self) -> str:
@@ -34,11 +35,12 @@ class Kind:
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
         """Return its address on the API server; a name is quoted, for it may be anything that a user typed."""
         start = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        parts = (start, "namespaces", namespace, self.plural, quote(name, safe=""), subresource)
+        place = ("namespaces", namespace) if self.is_namespaced else ()
+        parts = (start, *place, self.plural, quote(name, safe=""), subresource)
         return "/".join(part for part in parts if part)
 
 
-NAMESPACES = Kind("namespaces")
+NAMESPACES = Kind("namespaces", is_namespaced=False)
 PODS = Kind("pods")
 EVENTS = Kind("events")
 WORKFLOWS = Kind("workflows", "argoproj.io", "v1alpha1")

@@ -31,6 +31,10 @@ class Patience:
     """After a run was told to stop and before it is terminated without its last report."""
     end: float = 180.0
     """For all pods to go."""
+    schedule: float = 120.0
+    """For a probe to find a node: some are only made when a pod asks for them."""
+    probe: float = 900.0
+    """For a probe to end: the first time, a node pulls many gigabytes of images for it."""
 
 
 def repeated(once: Callable[[], Answer], patience: Patience) -> Answer:

@@ -1,0 +1,62 @@
+"""What a probe is asked to look at: the secrets in it, and which parts make sense on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hub_steps.parameters import SecretReference
+from hubc.doctor.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+INSIDE = (".svc", ".cluster.local")
+ASK = "--probe finds out"
+
+
+def references(part: Any) -> list[SecretReference]:
+    """Return every secret that a document refers to, each once."""
+    return list(dict.fromkeys(_references(part)))
+
+
+def _references(part: Any) -> Iterator[SecretReference]:
+    if isinstance(part, dict):
+        if part.keys() == {"secret", "key"}:
+            yield SecretReference.model_validate(part)
+        else:
+            for value in part.values():
+                yield from _references(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _references(value)
+
+
+def storage_out_of_reach(root: str, endpoint: str | None, environment: Mapping[str, str]) -> Finding | None:
+    """Return the finding for a cluster's storage that cannot be tried from here; None if it can."""
+    subject = f"storage {root}"
+    if not root.startswith("s3://"):
+        return Finding(subject, "unknown", "only pods reach the volume", ASK)
+    if endpoint and is_inside(endpoint):
+        return Finding(subject, "unknown", f"only the cluster reaches {endpoint}", ASK)
+    if missing := [name for name in KEYS if not environment.get(name)]:
+        return Finding(subject, "unknown", "its keys are not here", f"set {' and '.join(missing)}; or {ASK}")
+    return None
+
+
+def part_out_of_reach(part: Mapping[str, Any], subject: str, environment: Mapping[str, str]) -> Finding | None:
+    """Return the finding for an endpoint or target that cannot be tried from here; None if it can."""
+    url = part.get("url")
+    if isinstance(url, str) and is_inside(url):
+        return Finding(subject, "unknown", f"only the cluster reaches {url}", ASK)
+    missing = [item.variable for item in references(part) if not environment.get(item.variable)]
+    if missing:
+        return Finding(subject, "unknown", "its secret is not here", f"set {' and '.join(missing)}; or {ASK}")
+    return None
+
+
+def is_inside(url: str) -> bool:
+    """Tell whether an address is one that only a cluster knows."""
+    host = urlsplit(url).hostname or ""
+    return host.endswith(INSIDE) or ("." not in host and ":" not in host and host != "localhost")
