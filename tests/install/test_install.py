@@ -17,6 +17,7 @@ from kubectl import kustomize
 from rendered_pods import pods
 from rendered_specs import rendered
 
+from hubc.backends.argo.doctor.rights import executor_rights, submitter_rights
 from hubc.backends.argo.launchers import objects
 from hubc.workspace import load_platform
 
@@ -166,6 +167,18 @@ def test_executor_may_do_what_renderings_have_it_do_and_no_more(flavour: str) ->
     for action, resource, group in _actions(rendered(PLATFORMS[flavour]), argo):
         needed |= {(group, resource, verb) for verb in DOES[action]}
     assert rules_of(installed(flavour), "hubc-executor") == needed
+
+
+@every_flavour
+def test_doctor_asks_for_the_rights_that_are_granted(flavour: str) -> None:
+    argo = load_platform(str(ROOT / f"specs/platforms/{PLATFORMS[flavour]}.yaml"), ROOT).spec.argo
+    assert argo is not None
+    executor = {(right.group, right.resource, right.verb) for right in executor_rights(argo, has_launcher=True)}
+    assert executor == rules_of(installed(flavour), "hubc-executor")
+    submitter = {(right.group, right.resource, right.verb) for right in submitter_rights(argo, has_launcher=True)}
+    every = {(group, resource) for group, resource, _ in submitter} | {("", "pods")}
+    granted = {right for right in rules_of(installed(flavour), "hubc-submitter") if right[:2] in every}
+    assert submitter == granted - {("", "pods", "create"), ("", "pods", "delete")}
 
 
 def _actions(text: str, argo: Argo) -> Iterator[tuple[str, str, str]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kube.selectors import Object
     from kube.server import KubeApi
 
+
 async def handle(api: KubeApi, request: web.Request) -> web.StreamResponse:
     """Answer one request."""
     try:
@@ -195,4 +196,3 @@ def _delete_all(api: KubeApi, request: web.Request, found: Address, options: Obj
             if error.code != not_found(found.resource, "").code:
                 raise
     return page
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kube.requests import Seen
-from kube.resources import Resource
+from kube.resources import RESOURCES, Resource
 from kube.status import ApiError, forbidden
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def review(api: KubeApi, path: str, body: Object) -> Object:
 
 def _rules(api: KubeApi) -> Object:
     """Return the rules of whoever asks; `is_opaque` leaves rules out, as clusters do whose rights are not all in rules."""
-    kinds = {item.plural: item.group for item in api.installed.values()} | SUBRESOURCES
+    kinds = {item.plural: item.group for item in RESOURCES.values()} | SUBRESOURCES
     rules = [
         {"apiGroups": [group], "resources": [name], "verbs": [verb for verb in VERBS if (verb, name) not in api.denied]}
         for name, group in kinds.items()

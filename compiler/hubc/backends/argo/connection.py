@@ -33,7 +33,8 @@ def connect(context: str | None, kubeconfig: Path | None = None) -> Any:
         if context is None and kubeconfig is None and _is_pod():
             load_incluster_config(configuration)
         else:
-            file = None if kubeconfig is None else str(kubeconfig)
+            # The package itself looks at the variable only once, when it is imported.
+            file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
             load_kube_config(file, context, configuration, persist_config=False)
     except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise UnreachableError(_unusable(context, error)) from None

@@ -34,7 +34,7 @@ def check_controller(case: Case) -> Iterator[Finding]:
     said, deployment = case.argo.controller_version, _deployment(case)
     if deployment and not deployment.get("status", {}).get("availableReplicas"):
         place = deployment["metadata"].get("namespace", "")
-        look = f"kubectl describe deployment {deployment['metadata']['name']} -n {place}"
+        look = case.kubectl(f"describe deployment {deployment['metadata']['name']} -n {place}", is_namespaced=False)
         yield Finding(SUBJECT, "bad", "is installed and does not run", f"find out why: {look}")
     seen = _version_of(deployment) or _of_past_runs(case) or _of_server(case)
     try:
@@ -49,9 +49,9 @@ def check_controller(case: Case) -> Iterator[Finding]:
     elif seen == said:
         yield Finding(SUBJECT, "good", f"{seen}, as the platform says")
     if not seen:
-        look = "kubectl get deployments --all-namespaces -o wide | grep workflow-controller"
+        look = case.kubectl("get deployments --all-namespaces -o wide", is_namespaced=False)
         yield Finding(SUBJECT, "unknown", f"no sign of its version is to be seen; the platform says {said}",
-                      f"ask who may look: {look}")  # fmt: skip
+                      f"have somebody who may look run: {look} | grep workflow-controller")  # fmt: skip
 
 
 def _deployment(case: Case) -> Object | None:

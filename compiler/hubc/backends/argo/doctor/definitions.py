@@ -36,7 +36,7 @@ def served(case: Case, subject: str, kinds: Sequence[Kind]) -> Finding:
         wanted = [kind.plural for kind in kinds if (kind.group, kind.version) == (group, version)]
         if fault := _fault(case, subject, group, version, wanted):
             return fault
-    return Finding(subject, "good", ", ".join(f"{group}/{version}" for group, version in places) + " is served")
+    return Finding(subject, "good", "the cluster serves " + " and ".join(f"{group}/{version}" for group, version in places))
 
 
 def _fault(case: Case, subject: str, group: str, version: str, wanted: list[str]) -> Finding | None:

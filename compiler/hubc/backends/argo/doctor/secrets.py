@@ -91,7 +91,7 @@ def _examined(case: Case, subject: str, name: str, wanted: Wanted) -> Finding:
     literals = " ".join(f"--from-file={key}=FILE" for key in wanted.keys)
     make = case.kubectl(f"create secret generic {name} {literals}")
     owners = ", ".join(dict.fromkeys(wanted.keys.values()))
-    found = case.get(subject, SECRETS, name, f"make it for {owners}: {make}")
+    found = case.get(subject, SECRETS, name, f"make it, {owners} needs it: {make}")
     if isinstance(found, Finding):
         return found
     faults = [fault for key, owner in wanted.keys.items() if (fault := _fault(found, key, owner))]
