@@ -9,13 +9,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from kube import KubeApi
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kube import KubeApi
+
 Object = dict[str, Any]
-GIB = 1024**3
+IMAGES = ("generate", "train", "evaluate", "publish")
 PLATFORM: Object = {
     "apiVersion": "hubc/v1",
     "kind": "Platform",
@@ -24,6 +25,8 @@ PLATFORM: Object = {
     "spec": {
         "argo": {
             "namespace": "team",
+            # Nobody listens there, today and everywhere.
+            "images": {kind: f"127.0.0.1:9/{kind}@sha256:{str(number) * 64}" for number, kind in enumerate(IMAGES, 1)},
             "template_referencing": "secure",
             "launcher": {"kind": "trainjob", "runtime": "hubc-torch"},
             "queue": "training",

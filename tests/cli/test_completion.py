@@ -50,6 +50,9 @@ def offered(repo: Path, shell: str, line: str) -> list[str]:
         ("hubc wait moon-1 --platform l", ["local"]),
         ("hubc explain spec.train.lora_", ["spec.train.lora_r", "spec.train.lora_alpha"]),
         ("hubc explain yaml-t", ["yaml-tag", "yaml-too-deep"]),
+        ("hubc do", ["doctor"]),
+        ("hubc doctor --platform ", ["kind", "local"]),
+        ("hubc doctor specs/pipelines/q", ["specs/pipelines/quickstart.yaml"]),
         ("hubc completion ", ["bash", "zsh", "fish"]),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubc.doctor.machine import check_machine
 from hubc.doctor.probing import probe_request, probed_here
-from hubc.doctor.requests import part_out_of_reach, storage_out_of_reach
+from hubc.doctor.requests import out_of_reach
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -61,42 +61,27 @@ def _cluster(
 
 def from_here(document: dict[str, Any], argo: Argo) -> Iterator[Finding]:
     """Yield what this machine can say of services that a cluster's steps will use."""
-    environment = dict(os.environ)
-    if argo.storage.endpoint:
-        environment["AWS_ENDPOINT_URL_S3"] = argo.storage.endpoint
-    if argo.storage.region:
-        environment["AWS_REGION"] = argo.storage.region
+    told = {"AWS_ENDPOINT_URL_S3": argo.storage.endpoint, "AWS_REGION": argo.storage.region}
+    environment = {**os.environ, **{name: value for name, value in told.items() if value}}
     kept: dict[str, list[Any]] = {STORAGE: [], ENDPOINTS: [], TARGETS: []}
-    for root in document[STORAGE]:
-        if found := storage_out_of_reach(root, argo.storage.endpoint, environment):
-            yield found
-        else:
-            kept[STORAGE].append(root)
-    for part in document[ENDPOINTS]:
-        if found := part_out_of_reach(part, f"{part['role']} of step '{part['step']}'", environment):
-            yield found
-        else:
-            kept[ENDPOINTS].append(part)
-    for part in document[TARGETS]:
-        if found := part_out_of_reach(part, f"target of step '{part['step']}'", environment):
-            yield found
-        else:
-            kept[TARGETS].append(part)
-    yield from map(_elsewhere, _probed(document, environment, kept, STORAGE, ENDPOINTS))
-    yield from _probed(document, environment, kept, TARGETS)
+    for name, parts in kept.items():
+        for part in document[name]:
+            if found := out_of_reach(part, argo, environment):
+                yield found
+            else:
+                parts.append(part)
+    yield from map(_elsewhere, _probed(document, environment, {**kept, TARGETS: []}))
+    yield from _probed(document, environment, {**kept, STORAGE: [], ENDPOINTS: []})
 
 
-def _probed(
-    document: dict[str, Any], environment: Mapping[str, str], kept: dict[str, list[Any]], *parts: str
-) -> Iterator[Finding]:
-    asked = {name: kept[name] if name in parts else [] for name in kept}
-    if any(asked.values()):
-        yield from probed_here({**document, **asked}, environment)
+def _probed(document: dict[str, Any], environment: Mapping[str, str], kept: dict[str, list[Any]]) -> Iterator[Finding]:
+    if any(kept.values()):
+        yield from probed_here({**document, **kept}, environment)
 
 
 def _elsewhere(finding: Finding) -> Finding:
     """Return what a finding means for the cluster: what does not work from here may well work from there."""
     if finding.state != "bad":
         return finding
-    remedy = f"{finding.remedy}; --probe asks from the cluster" if finding.remedy else "--probe asks from the cluster"
+    remedy = "; ".join(filter(None, (finding.remedy, "--probe asks from the cluster")))
     return replace(finding, state="unknown", text=f"from here: {finding.text}", remedy=remedy)

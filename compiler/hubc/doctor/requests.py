@@ -11,6 +11,8 @@ from hubc.doctor.finding import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hubc.spec.cluster import Argo
+
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 INSIDE = (".svc", ".cluster.local")
 ASK = "--probe finds out"
@@ -33,26 +35,20 @@ def _references(part: Any) -> Iterator[SecretReference]:
             yield from _references(value)
 
 
-def storage_out_of_reach(root: str, endpoint: str | None, environment: Mapping[str, str]) -> Finding | None:
-    """Return the finding for a cluster's storage that cannot be tried from here; None if it can."""
-    subject = f"storage {root}"
-    if not root.startswith("s3://"):
-        return Finding(subject, "unknown", "only pods reach the volume", ASK)
-    if endpoint and is_inside(endpoint):
-        return Finding(subject, "unknown", f"only the cluster reaches {endpoint}", ASK)
-    if missing := [name for name in KEYS if not environment.get(name)]:
-        return Finding(subject, "unknown", "its keys are not here", f"set {' and '.join(missing)}; or {ASK}")
-    return None
-
-
-def part_out_of_reach(part: Mapping[str, Any], subject: str, environment: Mapping[str, str]) -> Finding | None:
-    """Return the finding for an endpoint or target that cannot be tried from here; None if it can."""
-    url = part.get("url")
-    if isinstance(url, str) and is_inside(url):
+def out_of_reach(part: Any, argo: Argo, environment: Mapping[str, str]) -> Finding | None:
+    """Return the finding for a part of a request that cannot be tried on this machine; None if it can."""
+    if isinstance(part, str):
+        subject, url, needed = f"storage {part}", argo.storage.endpoint, list(KEYS)
+        if not part.startswith("s3://"):
+            return Finding(subject, "unknown", "only pods reach the volume", ASK)
+    else:
+        # A target has no role, and an endpoint one that says enough.
+        subject, url = f"{part.get('role', 'target')} of step '{part['step']}'", part.get("url")
+        needed = [item.variable for item in references(part)]
+    if url and is_inside(url):
         return Finding(subject, "unknown", f"only the cluster reaches {url}", ASK)
-    missing = [item.variable for item in references(part) if not environment.get(item.variable)]
-    if missing:
-        return Finding(subject, "unknown", "its secret is not here", f"set {' and '.join(missing)}; or {ASK}")
+    if missing := [name for name in needed if not environment.get(name)]:
+        return Finding(subject, "unknown", "its credentials are not here", f"set {' and '.join(missing)}; or {ASK}")
     return None
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-FORBIDDEN = 403
+FORBIDDEN, UNKNOWN = 403, 404
+ABSENT = "NotFound"
+"""Of an object; of a kind that is not served, the answer gives no reason."""
 GUIDE = "see docs/cluster.md"
 
 
@@ -70,8 +72,8 @@ class Case:
                 look = self.kubectl(f"get {kind.qualified} {name}".rstrip(), is_namespaced=kind.is_namespaced)
                 text = f"you are not permitted to {verb} {kind.qualified}"
                 return Finding(subject, "unknown", text, f"get the right, or somebody who has it to run: {look}")
-            if error.is_absence:
+            if error.reason == ABSENT:
                 return Finding(subject, "bad", "does not exist", remedy)
-            if error.code == 404:
+            if error.code == UNKNOWN:
                 return Finding(subject, "bad", f"the cluster does not know {kind.qualified}", f"install it, {GUIDE}")
             raise

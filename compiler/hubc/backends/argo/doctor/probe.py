@@ -15,7 +15,7 @@ from hubc.doctor.finding import Finding
 from hubc.doctor.lines import findings_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from hubc.backends.argo.doctor.case import Case
     from hubc.backends.argo.kinds import Object
@@ -30,7 +30,7 @@ NOT_PULLED = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", 
 SUBJECT = "probe pod"
 
 
-def probe_on_cluster(case: Case, document: dict[str, Any]) -> Iterator[Finding]:
+def probe_on_cluster(case: Case, document: dict[str, Any]) -> Generator[Finding, None, None]:
     """Run one short pod and say what it finds; it is deleted whatever happens."""
     patience = case.cluster.patience
     pod = probe_pod(case.argo, document, max(1, round(patience.probe)))

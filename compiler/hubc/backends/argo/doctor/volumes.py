@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubc.backends.argo.doctor.nodes import NODES
 from hubc.backends.argo.kinds import EVENTS, Kind
 from hubc.backends.argo.pods import one_line
 from hubc.doctor.finding import Finding
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 CLAIMS = Kind("persistentvolumeclaims")
 STORAGE_CLASSES = Kind("storageclasses", "storage.k8s.io", is_namespaced=False)
 LATE = "WaitForFirstConsumer"
-MANY = "ReadWriteMany"
+MANY, ONCE = "ReadWriteMany", "ReadWriteOnce"
 
 
 def check_volumes(case: Case) -> Iterator[Finding]:
@@ -46,14 +47,22 @@ def _claim(case: Case, subject: str, found: Object) -> Finding:
 
 def _modes(case: Case, subject: str, found: Object) -> Finding | None:
     """Say if pods on several nodes could not all write to it."""
-    modes = found.get("spec", {}).get("accessModes", [])
-    if MANY in modes or (case.nodes == 1 and {"ReadWriteOnce", "ReadWriteOncePod"}.intersection(modes)):
+    modes = set(found.get("spec", {}).get("accessModes", []))
+    if MANY in modes:
         return None
-    text = f"its access modes are {', '.join(modes) or 'none'}"
+    text = f"its access modes are {', '.join(sorted(modes)) or 'none'}"
+    anew = f"make it anew with {MANY} and a storage class that has it"
+    if ONCE not in modes:
+        return Finding(subject, "bad", f"{text}, and the pods of several steps write to it", anew)
     if case.nodes == 1:
-        return Finding(subject, "bad", f"{text}, and steps write to it", f"make it anew with {MANY}")
-    remedy = f"make it anew with {MANY} and a storage class that has it, or set 'limits.nodes: 1'"
-    return Finding(subject, "bad", f"{text}, and a step may run on {case.nodes} nodes", remedy)
+        return None
+    nodes = case.find_all(subject, NODES)
+    several = f"{text}, and a step may run on {case.nodes} nodes"
+    if isinstance(nodes, Finding):
+        look = case.kubectl("get nodes", is_namespaced=False)
+        return Finding(subject, "unknown", f"{several}, which is fine on a cluster with one node only", f"count: {look}")
+    # All pods of a node may mount such a volume, and with one node there is no other.
+    return None if len(nodes) == 1 else Finding(subject, "bad", several, f"{anew}, or set 'limits.nodes: 1'")
 
 
 def _pending(case: Case, subject: str, found: Object, modes: str) -> Finding:
