@@ -152,6 +152,14 @@ def test_an_executor_that_lists_secrets_of_other_types(api: KubeApi, look: Calla
     assert look("token of 'hubc-executor'").state == "bad"
 
 
+def test_keys_with_a_line_break(api: KubeApi, look: Callable[..., Finding]) -> None:
+    changed = ready.secret("object-store", **{"access-key": "x", "secret-key": f"{ready.VALUE}\n"})
+    api.update("secrets", "object-store", "team", lambda old: old | changed)
+    found = look("secret 'object-store'")
+    assert found.text == "its key 'secret-key', which the storage needs, has a line break or blanks around its value"
+    assert ready.VALUE not in str(found)
+
+
 def test_an_image_pull_secret_without_logins(api: KubeApi, look: Callable[..., Finding]) -> None:
     api.patch("secrets", "registry", "team", {"data": {".dockerconfigjson": "e30="}})
     assert look("image pull secret").text == "its key '.dockerconfigjson' holds no logins"

@@ -24,7 +24,7 @@ def check_plan(case: Case) -> Iterator[Finding]:
     except UnreachableError:
         raise
     except HubcError as error:
-        text = str(error).removeprefix("nothing was started: ")
+        text = " ".join(str(error).removeprefix("nothing was started: ").split())
         yield Finding(subject, "bad", text, "mend what it says; 'hubc submit' would end like this")
     else:
         yield Finding(subject, "good", "the API server would take it")
