@@ -56,7 +56,8 @@ def test_what_this_machine_cannot_try(repo: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("url", "inside"),
     [("http://store.team.svc:8333", True), ("http://store", True), ("https://x.svc.cluster.local", True),
-     ("http://localhost:8000", False), ("https://s3.example.com", False), ("http://10.0.0.1", False), ("http://[::1]/", False)],
+     ("http://localhost:8000", False), ("https://s3.example.com", False), ("http://10.0.0.1", False),
+     ("http://[::1]/", False)],
 )  # fmt: skip
 def test_addresses_that_only_a_cluster_knows(url: str, inside: bool) -> None:
     assert is_inside(url) is inside
