@@ -34,7 +34,11 @@ _TOO_MANY_REQUESTS = 429
 class Bucket:
     """Reads and writes objects; every method raises StepError or RetryableError with the object's URI."""
 
-    def __init__(self) -> None:
+    def __init__(self, request_seconds: float | None = None) -> None:
+        """Use this process's credentials; with `request_seconds`, each request has only so long, and one try.
+
+        Raises StepError if the client is not installed.
+        """
         from importlib.util import find_spec
 
         if find_spec("s3fs") is None:
@@ -44,8 +48,10 @@ class Bucket:
         # Other processes write here, too, so that nothing that was listed once may be taken for known.
         self._files = S3FileSystem(
             use_listings_cache=False, skip_instance_cache=True, max_concurrency=CONCURRENT_PARTS,
-            default_block_size=PART_BYTES,
+            default_block_size=PART_BYTES, config_kwargs=_limits(request_seconds),
         )  # fmt: skip
+        if request_seconds is not None:
+            self._files.retries = 1
 
     @staticmethod
     def check(uri: str) -> None:
@@ -115,6 +121,12 @@ class Bucket:
 def _bucket(environment: tuple[tuple[str, str], ...]) -> Bucket:
     """Return one store for each state of the variables: a client reads them once."""
     return Bucket()
+
+
+def _limits(seconds: float | None) -> dict[str, Any]:
+    if seconds is None:
+        return {}
+    return {"connect_timeout": seconds, "read_timeout": seconds, "retries": {"total_max_attempts": 1}}
 
 
 def _key(uri: str) -> str:

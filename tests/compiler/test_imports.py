@@ -36,6 +36,10 @@ LIGHT = {
     "hub_steps.storage",
     "hub_steps.objects",
     "hub_steps.bundle",
+    "hub_steps.probe",
+    "hub_steps.probe.concurrency",
+    "hub_steps.probe.exchange",
+    "hub_steps.probe.finding",
 }
 CLIENTS = {"fsspec", "s3fs", "botocore"}
 """Clients of object stores, which light modules import in the functions that talk to one."""

@@ -45,6 +45,8 @@ def out_of_reach(part: Any, argo: Argo, environment: Mapping[str, str]) -> Findi
         # A target has no role, and an endpoint one that says enough.
         subject, url = f"{part.get('role', 'target')} of step '{part['step']}'", part.get("url")
         needed = [item.variable for item in references(part)]
+        if str(part.get("location", "")).startswith("file://"):
+            return Finding(subject, "unknown", "only pods reach the volume", ASK)
     if url and is_inside(url):
         return Finding(subject, "unknown", f"only the cluster reaches {url}", ASK)
     if missing := [name for name in needed if not environment.get(name)]:

@@ -24,6 +24,18 @@ def published(folder: Path) -> dict[str, Any] | None:
 
     Raises StepError if it holds anything else, or if something was changed since: neither must be lost.
     """
+    found = described(folder)
+    for name, digest in found["files"].items() if found else ():
+        if (folder / name).exists() and file_digest(folder / name) != digest:
+            raise StepError(f"'{name}' in {folder} was changed after it was published; move it away, or name another folder")
+    return found
+
+
+def described(folder: Path) -> dict[str, Any] | None:
+    """Return what `published` does, without reading the files, which may take minutes.
+
+    Raises StepError if the folder holds files that hubc did not publish.
+    """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     found = _provenance(folder)
@@ -32,9 +44,6 @@ def published(folder: Path) -> dict[str, Any] | None:
     if found is None or foreign:
         named = f", such as '{foreign[0]}'" if foreign else ""
         raise StepError(f"{folder} holds files that hubc did not publish{named}; name another folder, or move them away")
-    for name, digest in found["files"].items():
-        if (folder / name).exists() and file_digest(folder / name) != digest:
-            raise StepError(f"'{name}' in {folder} was changed after it was published; move it away, or name another folder")
     return found
 
 
