@@ -36,13 +36,11 @@ LIGHT = {
     "hub_steps.storage",
     "hub_steps.objects",
     "hub_steps.bundle",
-    "hub_steps.probe",
-    "hub_steps.probe.concurrency",
-    "hub_steps.probe.exchange",
-    "hub_steps.probe.finding",
+    "hub_steps.concurrency",
+    "hub_steps.exchange",
 }
-CLIENTS = {"fsspec", "s3fs", "botocore"}
-"""Clients of object stores, which light modules import in the functions that talk to one."""
+CLIENTS = {"fsspec", "s3fs", "botocore", "certifi"}
+"""Clients of services and what they bring, which light modules import in the functions that talk to one."""
 HEAVY = {
     "torch", "transformers", "hera", "kubernetes", "rich", "peft", "accelerate", "openai", "numpy", "matplotlib", "fsspec",
     "s3fs", "botocore",

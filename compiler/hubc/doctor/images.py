@@ -7,15 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from hub_steps.probe.concurrency import results
-from hub_steps.probe.exchange import NoAnswerError, ask
+from hub_steps.concurrency import results
+from hub_steps.exchange import NoAnswerError, ask
 from hubc.doctor.finding import Finding
 from hubc.doctor.logins import Login, is_safe, logins_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hub_steps.probe.exchange import Answer
+    from hub_steps.exchange import Answer
     from hubc.spec.cluster import Argo
 
 ACCEPTED = ", ".join([

@@ -108,8 +108,8 @@ def _accelerators(platform: Platform, plan: Plan) -> Iterator[Finding]:
         yield Finding("accelerators", "unknown", f"{text}, and torch does not say how many there are",
                       "install torch for this machine's accelerators")  # fmt: skip
     elif there < asked:
-        yield Finding("accelerators", "bad", f"{text}; torch sees {there}",
-                      f"ask for less, or leave 'resource' out in platform '{platform.metadata.name}': the CPU stands in then")  # fmt: skip
+        remedy = f"ask for less, or leave 'resource' out in platform '{platform.metadata.name}': the CPU stands in then"
+        yield Finding("accelerators", "bad", f"{text}; torch sees {there}", remedy)
     else:
         yield Finding("accelerators", "good", f"{text}; torch sees {there}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hub_steps.probe.concurrency import LIMIT_SECONDS, results
+from hub_steps.concurrency import LIMIT_SECONDS, results
 from hub_steps.probe.endpoint import check_endpoint
 from hub_steps.probe.finding import Finding, found
 from hub_steps.probe.github import check_github

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.probe.exchange import REDIRECTIONS, Answer, ask
+from hub_steps.exchange import REDIRECTIONS, Answer, ask
 from hub_steps.probe.finding import Told, secret_value
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hub_steps.contract import RetryableError, StepError, redact
 from hub_steps.credentials import mask
+from hub_steps.exchange import NoAnswerError
 from hub_steps.printable import printable
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def found(subject: str, check: Callable[[], str]) -> Finding:
         return Finding(subject, "good", check())
     except Told as told:
         return Finding(subject, told.state, told.text, told.remedy)
+    except NoAnswerError as error:
+        return Finding(subject, "bad", error.text, error.remedy)
     except RetryableError as error:
         return Finding(subject, "bad", str(error), "try again when it is up")
     except StepError as error:

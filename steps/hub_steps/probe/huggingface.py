@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.probe.exchange import ask
+from hub_steps.exchange import ask
 from hub_steps.probe.finding import Told, secret_value
 from hub_steps.probe.services import content, refusal
 
 if TYPE_CHECKING:
+    from hub_steps.exchange import Answer
     from hub_steps.parameters.publish import HuggingFace
-    from hub_steps.probe.exchange import Answer
 
 HUB = "https://huggingface.co"
 ABSENT = frozenset({401, 404})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.probe.exchange import REDIRECTIONS
+from hub_steps.exchange import REDIRECTIONS
 from hub_steps.probe.finding import Told
 
 if TYPE_CHECKING:
+    from hub_steps.exchange import Answer
     from hub_steps.parameters import SecretReference
-    from hub_steps.probe.exchange import Answer
 
 
 def content(answer: Answer, what: str, token: SecretReference) -> dict[str, Any]:

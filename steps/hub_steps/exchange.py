@@ -18,7 +18,6 @@ from urllib.request import HTTPErrorProcessor, HTTPSHandler, Request, build_open
 
 from hub_steps.contract import redact
 from hub_steps.credentials import mask
-from hub_steps.probe.finding import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,11 +52,12 @@ class Answer:
         return f"HTTP {self.status}" + (f": {text}" if (text := _words(self)) else "")
 
 
-class NoAnswerError(Told):
+class NoAnswerError(Exception):
     """A server that does not answer, or with something other than HTTP."""
 
     def __init__(self, text: str, remedy: str) -> None:
-        super().__init__("bad", text, remedy)
+        super().__init__(text)
+        self.text, self.remedy = text, remedy
 
 
 class _AsTheyAre(HTTPErrorProcessor):
