@@ -35,7 +35,7 @@ class Bucket:
     """Reads and writes objects; every method raises StepError or RetryableError with the object's URI."""
 
     def __init__(self, request_seconds: float | None = None) -> None:
-        """Use this process's credentials; with `request_seconds`, each request has only so long, and one try.
+        """Use this process's credentials; with `request_seconds`, what is small has only so long, and one try.
 
         Raises StepError if the client is not installed.
         """
@@ -50,7 +50,8 @@ class Bucket:
             use_listings_cache=False, skip_instance_cache=True, max_concurrency=CONCURRENT_PARTS,
             default_block_size=PART_BYTES, config_kwargs=_limits(request_seconds),
         )  # fmt: skip
-        if request_seconds is not None:
+        self._limit = {} if request_seconds is None else {"timeout": request_seconds}
+        if self._limit:
             self._files.retries = 1
 
     @staticmethod
@@ -69,18 +70,18 @@ class Bucket:
 
     def read(self, uri: str) -> bytes:
         with _told("read", uri):
-            data: bytes = self._files.cat_file(_key(uri))
+            data: bytes = self._files.cat_file(_key(uri), **self._limit)
             return data
 
     def write(self, uri: str, data: bytes) -> None:
         with _told("write", uri):
-            self._files.pipe_file(_key(uri), data)
+            self._files.pipe_file(_key(uri), data, **self._limit)
 
     def size(self, uri: str) -> int | None:
         """Return the bytes of an object, or None if there is none."""
         with _told("read", uri):
             try:
-                found = self._files.info(_key(uri))
+                found = self._files.info(_key(uri), **self._limit)
             except FileNotFoundError as error:
                 if _code(error) == "NoSuchBucket":
                     raise
@@ -92,7 +93,7 @@ class Bucket:
         prefix = _key(uri).rstrip("/") + "/"
         with _told("list", uri):
             # A listing of the name itself would also hold an object that stands beside the folder.
-            found = self._files.find(prefix, detail=True)
+            found = self._files.find(prefix, detail=True, **self._limit)
         return {
             name.removeprefix(prefix): int(entry["size"])
             for name, entry in found.items()
@@ -101,7 +102,7 @@ class Bucket:
 
     def remove(self, uri: str) -> None:
         with _told("remove", uri):
-            self._files.rm_file(_key(uri))
+            self._files.rm_file(_key(uri), **self._limit)
 
     def upload(self, path: Path, uri: str) -> None:
         """Raises OSError if the file cannot be read."""

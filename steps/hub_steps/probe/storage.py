@@ -43,7 +43,7 @@ def check_storage(uri: str) -> str:
 def _try_objects(bucket: Bucket, folder: str) -> None:
     """Try a name that nobody else has."""
     uri, content = f"{folder}/{FILE}", secrets.token_bytes(64)
-    faults = []
+    faults: list[StepError] = []
     written = _fault(lambda: bucket.write(uri, content))
     if written:
         faults.append(written)
@@ -51,9 +51,11 @@ def _try_objects(bucket: Bucket, folder: str) -> None:
         faults += filter(None, [_fault(lambda: _read(bucket, uri, content)), _fault(lambda: _list(bucket, folder, content))])
     # A write that got no answer may have been done all the same.
     if written is None or isinstance(written, RetryableError):
-        removed = _fault(lambda: _remove(bucket, uri))
+        removed = _fault(lambda: bucket.remove(uri))
         if removed:
-            faults.append(StepError(f"{removed}; {uri} may be left there: remove it by hand"))
+            faults.append(type(removed)(f"{removed}; {uri} may be left there: remove it by hand"))
+        elif not faults:
+            faults += filter(None, [_fault(lambda: _demand_gone(bucket, uri))])
     if faults:
         is_down = any(isinstance(fault, RetryableError) for fault in faults)
         raise Told("bad", "; ".join(map(str, faults)), UP if is_down else RIGHTS)
@@ -77,8 +79,7 @@ def _list(bucket: Bucket, folder: str, content: bytes) -> None:
         raise StepError(f"the listing of {folder} does not show what was written")
 
 
-def _remove(bucket: Bucket, uri: str) -> None:
-    bucket.remove(uri)
+def _demand_gone(bucket: Bucket, uri: str) -> None:
     if bucket.size(uri) is not None:
         raise StepError(f"{uri} is there after it was removed")
 
