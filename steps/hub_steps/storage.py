@@ -32,11 +32,11 @@ def is_remote(uri: str) -> bool:
     return False
 
 
-def read_text(uri: str) -> str:
-    """Return the text of a file; StepError if it is not there or is no UTF-8."""
+def read_text(uri: str, errors: str = "strict") -> str:
+    """Return the text of a file; StepError if it is not there or, unless `errors` is `replace`, is no UTF-8."""
     try:
         data = Bucket.of(uri).read(uri) if is_remote(uri) else local_path(uri).read_bytes()
-        return data.decode()
+        return data.decode(errors=errors)
     except OSError as error:
         raise StepError(f"cannot read {uri}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
