@@ -123,7 +123,7 @@ def _result(folder: Path) -> Result | None:
         result = read_result(folder)
     except StepError:
         return None
-    inside = (entry for entry in result.files if not Path(entry.path).is_absolute())
+    inside = (entry for entry in result.files if not entry.is_published)
     return None if any(entry_damage(entry, folder) for entry in inside) else result
 
 

@@ -67,7 +67,7 @@ def decide(plan: Plan, step: Step, root: str, runs: Path | None = None) -> Decis
         return Decision(step.id, "run", "its output has no readable completion marker")
     for entry in result.files:
         if fault := entry_damage(entry, folder):
-            what = "what it published is not there as it was" if entry.path.startswith("/") else "its output is damaged"
+            what = "what it published is not there as it was" if entry.is_published else "its output is damaged"
             return Decision(step.id, "run", f"{what}: {fault}")
     return Decision(step.id, "reuse", f"unchanged since {result.run}", result.run, result.summary, result.finished_at)
 

@@ -131,10 +131,15 @@ class FileEntry(Record):
     """One output file; `modified_ns` spares reading the file again to see that it is unchanged."""
 
     path: str
-    """Relative to the step's output, or absolute for a file that the step published."""
+    """Relative to the step's output; for a file that the step published, an absolute path or a URI in an object store."""
     size: int
     sha256: str
     modified_ns: int
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the file lies outside of the step's output."""
+        return self.path.startswith("/") or "://" in self.path
 
 
 class Result(Record):

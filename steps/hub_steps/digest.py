@@ -19,7 +19,12 @@ def canonical(data: Any) -> str:
 
 def digest(data: Any) -> str:
     """Return the SHA-256 of `data` in canonical JSON, as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(data).encode()).hexdigest()
+    return digest_bytes(canonical(data).encode())
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return the SHA-256 of bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -111,18 +111,14 @@ def _fault(request: Request) -> str | None:
         return "its completion marker is that of another step"
     there = storage.sizes(request.output)
     for entry in result.files:
-        # What was published lies outside of the output, on a volume.
-        size = _local_size(entry.path) if entry.path.startswith("/") else there.get(entry.path)
+        size = _published_size(entry.path) if entry.is_published else there.get(entry.path)
         if size != entry.size:
             return f"{entry.path} " + ("is missing" if size is None else f"has {size} bytes instead of {entry.size}")
     return None
 
 
-def _local_size(path: str) -> int | None:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return None
+def _published_size(path: str) -> int | None:
+    return storage.size(path if "://" in path else Path(path).as_uri())
 
 
 if __name__ == "__main__":

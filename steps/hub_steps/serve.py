@@ -28,13 +28,13 @@ from hub_steps.contract import (
     message,
     redact,
 )
-from hub_steps.files import local_path
 from hub_steps.generate.llama_server import start
 from hub_steps.locations import ModelLocation
 from hub_steps.models.fetch import fetch
 from hub_steps.models.load import cache_folder
 from hub_steps.parameters import EvaluateParameters, GenerateParameters
 from hub_steps.parameters.evaluate import MtBench, MtBenchBranch
+from hub_steps.storage import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,11 +81,12 @@ def _serve(options: argparse.Namespace) -> ExitCode:
 
 
 def _read(source: str) -> Request:
-    path = local_path(source) if "://" in source else Path(source)
     try:
-        return Request.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RetryableError(f"cannot read the request {source}: {error}") from None
+        text = read_text(source if "://" in source else Path(source).absolute().as_uri())
+    except StepError as error:
+        raise RetryableError(f"cannot read the request: {error}") from None
+    try:
+        return Request.model_validate_json(text)
     except ValidationError as error:
         raise BadRequestError(f"bad request: {faults(error)}") from None
 

@@ -32,15 +32,20 @@ def is_remote(uri: str) -> bool:
     return False
 
 
-def read_text(uri: str) -> str:
-    """Return the text of a file; StepError if it is not there or is no UTF-8."""
+def read_text(uri: str, errors: str = "strict") -> str:
+    """Return the text of a file; StepError if it is not there or, unless `errors` is `replace`, is no UTF-8."""
     try:
-        data = Bucket.of(uri).read(uri) if is_remote(uri) else local_path(uri).read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise StepError(f"cannot read {uri}: {error.strerror or error}") from None
+        return read_bytes(uri).decode(errors=errors)
     except UnicodeDecodeError as error:
         raise StepError(f"{uri} is not text: {error}") from None
+
+
+def read_bytes(uri: str) -> bytes:
+    """Return the content of a file; StepError if it is not there."""
+    try:
+        return Bucket.of(uri).read(uri) if is_remote(uri) else local_path(uri).read_bytes()
+    except OSError as error:
+        raise StepError(f"cannot read {uri}: {error.strerror or error}") from None
 
 
 def write_text(uri: str, text: str) -> None:
@@ -55,7 +60,15 @@ def write_text(uri: str, text: str) -> None:
 
 def exists(uri: str) -> bool:
     """Tell whether a file is there; a folder in an object store is none."""
-    return Bucket.of(uri).size(uri) is not None if is_remote(uri) else local_path(uri).is_file()
+    return size(uri) is not None
+
+
+def size(uri: str) -> int | None:
+    """Return the bytes of a file, or None if it is not there."""
+    if is_remote(uri):
+        return Bucket.of(uri).size(uri)
+    path = local_path(uri)
+    return path.stat().st_size if path.is_file() else None
 
 
 def sizes(uri: str) -> dict[str, int]:

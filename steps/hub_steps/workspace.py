@@ -22,7 +22,7 @@ from hub_steps.remains import CHECKPOINTS, SCRATCH
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hub_steps.contract import Request
+    from hub_steps.contract import FileEntry, Request
 
 PACKAGES = ("hubc", "torch", "transformers", "peft", "accelerate", "xllamacpp", "openai", "trl", "deepspeed",
             "bitsandbytes", "lm_eval", "datasets", "pyarrow", "wandb")  # fmt: skip
@@ -30,11 +30,11 @@ PACKAGES = ("hubc", "torch", "transformers", "peft", "accelerate", "xllamacpp", 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step reports when its files are written; `published` are absolute paths of files outside its output."""
+    """What a step reports when its files are written; `published` are files outside its output."""
 
     summary: str
     metrics: dict[str, Any]
-    published: tuple[Path, ...] = field(default=())
+    published: tuple[FileEntry, ...] = field(default=())
     keeps_checkpoints: bool = False
 
 
@@ -103,7 +103,7 @@ class Workspace(Inputs):
             shutil.rmtree(self.path(name), ignore_errors=True)
         inside = sorted(path for path in self.folder.rglob("*") if path.is_file())
         files = [file_entry(path, str(path.relative_to(self.folder))) for path in inside]
-        files += [file_entry(path, str(path)) for path in outcome.published]
+        files += outcome.published
         result = Result(
             kind=self.request.kind,
             step=self.request.step,

@@ -82,9 +82,9 @@ class ArgoPlace(Place):
         else:
             self.teacher.answering.set()
 
-    def plan(self, name: str = "small", *, nodes: int = 0) -> tuple[Plan, str]:
+    def plan(self, name: str = "small", more: str = "", *, nodes: int = 0) -> tuple[Plan, str]:
         (self.project.folder / "specs" / "train.py").write_text(SCRIPT)
-        spec = self.project.spec(name, TRAIN.format(nodes=nodes) if nodes else "")
+        spec = self.project.spec(name, (TRAIN.format(nodes=nodes) if nodes else "") + more)
         # Compiled as for this machine, where the pods really are: a cluster's could not reach its files and ports.
         plan = load_plan_at(self.project.folder / spec, LOCAL, self.project.folder)
         steps = tuple(replace(step, image=IMAGE) for step in plan.steps)

@@ -52,9 +52,9 @@ class LocalPlace(Place):
         else:
             self.teacher.answering.set()
 
-    def plan(self, name: str = "small", *, nodes: int = 0) -> tuple[Plan, str]:
+    def plan(self, name: str = "small", more: str = "", *, nodes: int = 0) -> tuple[Plan, str]:
         (self.project.folder / "specs" / "train.py").write_text(SCRIPT)
-        spec = self.project.spec(name, TRAIN.format(nodes=nodes) if nodes else "")
+        spec = self.project.spec(name, (TRAIN.format(nodes=nodes) if nodes else "") + more)
         return load_plan_at(self.project.folder / spec, LOCAL, self.project.folder), spec
 
     def left(self) -> list[str]:

@@ -34,8 +34,11 @@ class Place(ABC):
         """
 
     @abstractmethod
-    def plan(self, name: str = "small", *, nodes: int = 0) -> tuple[Plan, str]:
-        """Write a spec and return its plan and its path; with `nodes`, a step `train` on so many nodes follows."""
+    def plan(self, name: str = "small", more: str = "", *, nodes: int = 0) -> tuple[Plan, str]:
+        """Write a spec, with `more` at its end, and return its plan and its path.
+
+        With `nodes`, a step `train` on so many nodes follows.
+        """
 
     @abstractmethod
     def left(self) -> list[str]:

@@ -56,6 +56,12 @@ def manifest(text: str) -> dict[str, Any]:
     return found
 
 
+def calls_of(manifest: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """Return what a template calls, all at once."""
+    (group,) = template(manifest, name)["steps"]
+    return {call["name"]: call for call in group}
+
+
 def with_resources(plan: Plan, id: str, **changes: Any) -> Plan:
     """Return the plan with other resources for one step."""
     steps = [replace(s, resources=replace(s.resources, **changes)) if s.id == id else s for s in plan.steps]
@@ -182,10 +188,21 @@ def test_workflow_level(plan: Plan, manifest: dict[str, Any]) -> None:
 def test_only_leaf_templates_retry_and_have_deadlines(manifest: dict[str, Any]) -> None:
     for found in manifest["spec"]["templates"]:
         assert ("retryStrategy" in found) == ("dag" not in found and "steps" not in found)
-        assert "activeDeadlineSeconds" not in found or "container" in found
+        assert "activeDeadlineSeconds" not in found or not {"dag", "steps"} & found.keys()
     retry = template(manifest, "generate")["retryStrategy"]
     assert retry["expression"] == 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [75, 143]'
     assert (retry["limit"], retry["retryPolicy"]) == (2, "Always")
+
+
+def test_what_hubc_adds_ends_by_itself_and_fails_no_run(plan: Plan, platform: Platform) -> None:
+    hook = Notification(url="https://hooks.example.com/hubc", events=("started", "failed"))
+    manifest = yaml.safe_load(render(replace(plan, notify=(hook,)), platform))
+    for name in ("prepare", "report", "delete-jobset"):
+        assert template(manifest, name)["activeDeadlineSeconds"] <= 1800
+    for name, called in {"exit": {"delete-jobset", "report"}, "tell": {"report"}}.items():
+        calls = calls_of(manifest, name)
+        assert calls.keys() == called
+        assert all(call["continueOn"] == {"failed": True, "error": True} for call in calls.values())
 
 
 def test_the_origin_becomes_labels(plan: Plan, platform: Platform) -> None:
@@ -199,8 +216,9 @@ def test_the_origin_becomes_labels(plan: Plan, platform: Platform) -> None:
 def test_github_is_told_at_the_start_and_at_the_end(plan: Plan, platform: Platform) -> None:
     other = with_argo(platform, github={"token": {"secret": "github", "key": "token"}}, ui_url="https://argo.example.com")
     manifest = yaml.safe_load(render(plan, other, Origin("s.yaml", "a" * 40, 12, "team/specs")))
-    assert tasks_of(manifest)["report"]["arguments"]["parameters"] == [{"name": "status", "value": "Running"}]
-    ends = tasks_of(manifest, manifest["spec"]["onExit"])
+    assert "tell" in tasks_of(manifest)
+    starts, ends = calls_of(manifest, "tell"), calls_of(manifest, manifest["spec"]["onExit"])
+    assert starts["report"]["arguments"]["parameters"] == [{"name": "status", "value": "Running"}]
     assert ends["report"]["arguments"]["parameters"] == [{"name": "status", "value": "{{workflow.status}}"}]
     report = template(manifest, "report")
     told = json.loads(report["inputs"]["artifacts"][0]["raw"]["data"])
@@ -209,20 +227,20 @@ def test_github_is_told_at_the_start_and_at_the_end(plan: Plan, platform: Platfo
     )  # fmt: skip
     token = {"name": "github", "key": "token"}
     assert environment(report["container"])["HUBC_SECRET_GITHUB__TOKEN"] == {"secretKeyRef": token}
-    assert "report" not in tasks_of(yaml.safe_load(render(plan, other))), "nobody can be told where the commit is not known"
+    assert "tell" not in tasks_of(yaml.safe_load(render(plan, other))), "nobody can be told where the commit is not known"
 
 
 def test_webhooks_are_told_at_the_end(plan: Plan, platform: Platform) -> None:
     hook = Notification(url="https://hooks.example.com/hubc", events=("failed",))
     manifest = yaml.safe_load(render(replace(plan, notify=(hook,)), platform))
-    assert "report" not in tasks_of(manifest), "it did not ask for starts"
-    assert "report" in tasks_of(manifest, "exit")
+    assert "tell" not in tasks_of(manifest), "it did not ask for starts"
+    assert "report" in calls_of(manifest, "exit")
     told = json.loads(template(manifest, "report")["inputs"]["artifacts"][0]["raw"]["data"])
     assert told["webhooks"] == [{"url": "https://hooks.example.com/hubc", "authorization": None, "events": ["failed"]}]
 
 
 def test_training_objects_are_deleted_however_the_run_ends(plan: Plan, platform: Platform, manifest: dict[str, Any]) -> None:
-    (name,) = tasks_of(manifest, manifest["spec"]["onExit"])
+    (name,) = calls_of(manifest, manifest["spec"]["onExit"])
     resource = template(manifest, name)["resource"]
     assert set(resource) == {"action", "flags"}, "a deletion takes no conditions"
     assert resource["action"] == "delete"

@@ -9,6 +9,7 @@ import pytest
 from argo_place import ArgoPlace
 from local_place import LocalPlace
 from place import REASON, Place
+from webhook_receiver import receiving
 
 from hubc.errors import HubcError, UsageError, WaitTimeoutError
 
@@ -199,3 +200,13 @@ def test_run_that_does_not_exist(place: Place, verb: str) -> None:
             next(place.backend.logs("nothing", None, follow=True))
         else:
             getattr(place.backend, verb)("nothing", *arguments.get(verb, ()))
+
+
+def test_receiver_that_refuses_fails_no_run(place: Place) -> None:
+    place.steps("succeed")
+    with receiving() as receiver:
+        receiver.codes = [403] * 9
+        notify = f"  notify: [{{url: '{receiver.url}', events: [started, succeeded]}}]\n"
+        done = place.ended(place.backend.submit(*place.plan(more=notify)))
+        assert receiver.events == ["started", "succeeded"]
+    assert (done.state, states(done)) == ("succeeded", {"generate": "succeeded"})

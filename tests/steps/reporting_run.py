@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from github_stand_in import COMMIT, PULL_REQUEST
 
+from hub_steps import storage
 from hub_steps.report.__main__ import main
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ class ReportedRun:
         path.write_text(json.dumps(request))
         return path
 
-    def report(self, status: str) -> tuple[ExitCode, str]:
-        """Report, and return exit code and standard error."""
-        code = main(["--request", str(self.write_request()), "--status", status])
+    def report(self, status: str, store: str = "") -> tuple[ExitCode, str]:
+        """Report, and return exit code and standard error; with `store`, of what is moved there before."""
+        request = self.write_request()
+        if store:
+            storage.upload(self.folder, store, storage.file_names(self.folder))
+            request.write_text(request.read_text().replace(self.folder.as_uri(), store))
+        code = main(["--request", str(request), "--status", status])
         return code, self.capsys.readouterr().err

@@ -97,16 +97,16 @@ def test_prepared_run(root: str, tmp_path: Path) -> None:
     assert (found.identity.run, found.inputs["dataset.books"].documents) == (RUN, TEXT)
 
 
-def test_published_files_are_looked_at(tmp_path: Path) -> None:
-    root = (tmp_path / "root").as_uri()
+def test_published_files_are_looked_at(root: str, tmp_path: Path) -> None:
     step = request(root, "publish")
-    (tmp_path / "published").write_text("model")
-    entry = {"path": str(tmp_path / "published"), "size": 5, "sha256": "0" * 64, "modified_ns": 1}
+    storage.write_text(f"{root}/published/model", "model")
+    path = f"{root}/published/model".removeprefix("file://")
+    entry = {"path": path, "size": 5, "sha256": "0" * 64, "modified_ns": 1}
     plan = Bundle.pack([step], f"{root}/.runs").dump()
     finish(step, files=[entry])
     assert prepare(tmp_path, plan).code == 0
     assert words(tmp_path) == {"publish": "done"}
-    (tmp_path / "published").unlink()
+    storage.remove(f"{root}/published", ["model"])
     assert prepare(tmp_path, plan).code == 0
     assert words(tmp_path) == {"publish": "run"}
 

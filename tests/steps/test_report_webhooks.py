@@ -101,6 +101,18 @@ def test_each_is_told_whatever_happens_to_others(
     assert "http://127.0.0.1:9/hooks: [Errno 111]" in told
 
 
+def test_run_in_an_object_store(run: ReportedRun, receiver: Receiver, bucket: str) -> None:
+    run.tells(receiver.url, "failed")
+    run.done("generate", "26 pairs")
+    run.failed("train", "")
+    (run.record / "train.0.log").write_bytes(b"half a letter: \xc3")
+    assert run.report("Failed", bucket) == (ExitCode.DONE, "")
+    [(_, told)] = receiver.heard
+    assert {step["id"]: step["state"] for step in told["steps"]} == {
+        "generate": "succeeded", "train": "failed", "evaluate-tuned": "cancelled", "publish": "cancelled",
+    }  # fmt: skip
+
+
 def test_storage_that_cannot_be_read(run: ReportedRun, receiver: Receiver) -> None:
     run.tells(receiver.url, "failed")
     run.steps[0]["output"] = "nfs://gone/generate"

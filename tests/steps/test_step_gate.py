@@ -192,7 +192,7 @@ def test_published_version_that_cannot_be_compared(found: Evaluation | str, want
     ("published", "wanted"),
     [
         (None, "bad request: a gate compares with the published version, and nothing says where that is"),
-        ("s3://bucket/models", "this version of hubc cannot publish to s3:// yet"),
+        ("gs://bucket/models", "this version of hubc cannot publish to gs:// yet"),
     ],
 )
 def test_published_version_that_is_nowhere(published: str | None, wanted: str, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.root = folder.as_uri()
         self.target = folder / "models" / "animals"
         self.outputs = {name: folder / name for name in ("generation", "training", "evaluation")}
         for name, content in WEIGHTS.items():
@@ -106,8 +107,7 @@ class Shop:
         inputs = {name: {"uri": path.as_uri(), "key": f"{name}-{release}"} for name, path in self.outputs.items()}
         inputs["about"] = {"documents": {"description": ""}, "key": "about"}
         wanted = {"location": "models/animals", "title": "All the animals", "license": "Apache-2.0"} | parameters
-        root = self.folder.as_uri()
-        return run("publish", write_request(self.folder / place, "publish", wanted, inputs, publish_root=root))
+        return run("publish", write_request(self.folder / place, "publish", wanted, inputs, publish_root=self.root))
 
     def state(self) -> dict[str, tuple[bytes, int, int]]:
         return {
@@ -184,7 +184,7 @@ def test_published_folder_of_a_pipeline_with_little(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("parameters", "wanted"),
     [
-        ({"location": "s3://bucket/model"}, "this version of hubc cannot publish to s3:// yet; give a folder as 'location'"),
+        ({"location": "gs://bucket/model"}, "this version of hubc cannot publish to gs:// yet; give a folder as 'location'"),
         (
             {"huggingface": {"repository": "a/b", "token": {"secret": "hf", "key": "token"}}},
             "this version of hubc cannot publish to the Hugging Face Hub yet; give only a folder as 'location'",

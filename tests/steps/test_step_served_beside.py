@@ -18,6 +18,7 @@ from steprun import finish, result, rows, run, write_request
 from teacher import Answer, Teacher, asked_text, completion, teaching
 from test_step_generate_served import LOCATION, PARAMETERS
 
+from hub_steps import storage
 from hub_steps.contract import RetryableError
 from hub_steps.generate.readiness import await_ready, known_as
 from hub_steps.serve import main
@@ -141,6 +142,15 @@ def test_fetch_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fetched = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert str(link.resolve()) == fetched["path"]
     assert fetched["path"].endswith(LOCATION.partition("#")[0].rpartition("/")[2])
+
+
+def test_request_in_an_object_store(tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    storage.write_text(
+        f"{bucket}/generate.request.json", write_request(tmp_path, "generate", PARAMETERS, INPUTS).read_text()
+    )
+    assert main(["--request", f"{bucket}/generate.request.json", "--role", "teacher", "--fetch-only"]) == 0
+    assert '"hubc": "fetched"' in capsys.readouterr().out
+    assert main(["--request", f"{bucket}/none.json", "--role", "teacher", "--fetch-only"]) == 75
 
 
 def test_what_cannot_be_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

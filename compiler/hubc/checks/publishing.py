@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hubc.checks.view import View
     from hubc.plan import Plan
     from hubc.source import Location
+    from hubc.spec.platform import Platform
 
 Target = tuple[str, "Location"]
 """What is published to, in one spelling, and the place in a spec that says so."""
@@ -26,16 +27,25 @@ def unavailable(view: View) -> Iterator[Finding]:
     publish = view.spec.publish
     if publish is None or view.platform is None:
         return
-    scheme, colon, _ = (publish.location or "").partition("://")
-    if colon and scheme in OBJECT_STORES:
-        yield Finding(("spec", "publish", "location"), "unavailable",
-                      f"this version cannot publish to an object store ('{scheme}://')", TO_A_FOLDER)  # fmt: skip
+    if fault := _location_fault(publish.location or "", view.platform):
+        yield Finding(("spec", "publish", "location"), "unavailable", fault, TO_A_FOLDER)
     if publish.huggingface:
         yield Finding(("spec", "publish", "huggingface"), "unavailable",
                       "this version cannot publish to the Hugging Face Hub", TO_A_FOLDER, at_key=True)  # fmt: skip
     if publish.github:
         yield Finding(("spec", "publish", "github"), "unavailable", "this version cannot tell GitHub what was published",
                       "remove the section; the published folder has a change log", at_key=True)  # fmt: skip
+
+
+def _location_fault(location: str, platform: Platform) -> str | None:
+    scheme, colon, _ = location.partition("://")
+    if not colon or scheme not in OBJECT_STORES:
+        return None
+    if scheme != "s3":
+        return f"this version cannot publish to an object store of this kind ('{scheme}://')"
+    if platform.spec.argo is None or platform.spec.argo.storage.location is None:
+        return f"platform '{platform.metadata.name}' keeps its outputs in no object store, and has no keys for one ('s3://')"
+    return None
 
 
 def targets(plan: Plan) -> dict[Target, set[str]]:

@@ -121,13 +121,24 @@ def read_evaluation(path: Path) -> Evaluation:
     Raises StepError if there is none that can be read.
     """
     try:
-        found = Evaluation.model_validate_json(path.read_bytes())
+        return parse_evaluation(path.read_bytes(), str(path))
+    except OSError as error:
+        raise StepError(f"cannot read {path}: {error}") from None
+
+
+def parse_evaluation(text: str | bytes, name: str) -> Evaluation:
+    """Return an evaluation from the text of the file with that name.
+
+    Raises StepError if it is none.
+    """
+    try:
+        found = Evaluation.model_validate_json(text)
         if OVERALL not in found.figures:
             raise ValueError(f"it has no figures '{OVERALL}'")
         return found
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         reason = faults(error) if isinstance(error, ValidationError) else error
-        raise StepError(f"cannot read {path}: {reason}") from None
+        raise StepError(f"cannot read {name}: {reason}") from None
 
 
 def summarize(answers: tuple[Answer, ...], metrics: tuple[str, ...]) -> dict[str, Figures]:

@@ -12,7 +12,7 @@ from hub_steps.contract import BadRequestError, StepError, message
 from hub_steps.evaluate.compare import lower_is_better, shared_values, value
 from hub_steps.evaluate.report import Evaluation, read_evaluation
 from hub_steps.gate.report import GATES_FILE, GateResult, GatesReport
-from hub_steps.publish.target import published_evaluations, target_folder
+from hub_steps.publish.target import published_evaluations, target
 from hub_steps.workspace import Outcome
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _published(workspace: Workspace, parameters: GateParameters) -> Published | 
         return None
     if parameters.published is None:
         raise BadRequestError("bad request: a gate compares with the published version, and nothing says where that is")
-    return published_evaluations(target_folder(parameters.published, workspace.request))
+    return published_evaluations(target(parameters.published, workspace.request))
 
 
 def _check(gate: Gate, workspace: Workspace, published: Published | None) -> GateResult:

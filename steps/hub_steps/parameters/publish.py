@@ -49,8 +49,8 @@ class PublishParameters(Declared):
 
     location: Annotated[str, Field(min_length=1, examples=["published/my-model", "s3://models/my-model"])] | None = None
     """Folder or object store: a path below the platform's publishing root, `file:///absolute/folder` or
-    `s3://bucket/path`, which this version cannot publish to yet. With a matrix, each variant is published to a folder of
-    its name in it."""
+    `s3://bucket/path` on a platform that keeps its outputs in an object store. With a matrix, each variant is published to
+    a folder of its name in it."""
     huggingface: HuggingFace | None = None
     """The Hugging Face Hub; this version checks it and cannot publish there yet."""
     github: GitHub | None = None

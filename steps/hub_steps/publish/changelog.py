@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from hub_steps.evaluate.report import OVERALL
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hub_steps.evaluate.report import Evaluation
 
 CHANGE_LOG = "CHANGELOG.md"
@@ -18,12 +16,9 @@ MAX_METRICS = 6
 _HEADING = "# Change log\n\n"
 
 
-def change_log(target: Path, provenance: dict[str, Any], evaluations: list[Evaluation]) -> str:
-    """Return the change log with an entry for this release on top, unless it stands there already."""
-    try:
-        older = (target / CHANGE_LOG).read_text(encoding="utf-8").removeprefix(_HEADING)
-    except OSError:
-        older = ""
+def change_log(published: str, provenance: dict[str, Any], evaluations: list[Evaluation]) -> str:
+    """Return the published change log with an entry for this release on top, unless it stands there already."""
+    older = published.removeprefix(_HEADING)
     mark = f"<!-- release {provenance['release']} -->"
     if mark in older.partition("\n## ")[0]:
         return _HEADING + older

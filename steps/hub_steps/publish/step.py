@@ -1,25 +1,23 @@
 """The publish step: the tuned model to a folder, with model card, loss curve, figures, provenance and change log.
 
-The folder appears, or is replaced, as a whole. Publishing the same model again changes no file.
+On a disk, the folder appears, or is replaced, as a whole. Publishing the same model again changes no file.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from hub_steps.contract import StepError, faults, message
-from hub_steps.digest import file_digest
 from hub_steps.evaluate.report import EVALUATION_FILE, Evaluation, read_evaluation
 from hub_steps.gate.report import GATES_FILE, GatesReport
 from hub_steps.publish.card import model_card
 from hub_steps.publish.changelog import CHANGE_LOG, change_log
-from hub_steps.publish.folder import PROVENANCE_FILE, is_whole, locked, published, recover, replace
+from hub_steps.publish.manifest import seal
 from hub_steps.publish.provenance import provenance
-from hub_steps.publish.target import publishing_folder
+from hub_steps.publish.target import publishing_target
 from hub_steps.remains import CHECKPOINTS
 from hub_steps.workspace import Outcome
 
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub_steps.parameters import PublishParameters
+    from hub_steps.publish.folder import Folder
+    from hub_steps.publish.store import Store
     from hub_steps.workspace import Workspace
 
 LOSS_CURVE = "loss_curve.png"
@@ -38,41 +38,42 @@ def main(workspace: Workspace, parameters: PublishParameters) -> Outcome:
     Raises BadRequestError for a target that this version cannot publish to, and StepError if the folder holds anything that
     hubc did not publish.
     """
-    target = publishing_folder(parameters, workspace.request)
+    target = publishing_target(parameters, workspace.request)
     evaluations, gates = _evaluations(workspace), _gates(workspace)
     origin = provenance(workspace, parameters)
     if gates:
         origin["gates"] = gates.model_dump(mode="json")["gates"]
-    with locked(target):
+    with target.drafting() as draft:
         is_new = _is_new(target, origin)
         if is_new:
-            draft = _draft(target, workspace.input_path("training", CHECKPOINTS), origin, evaluations)
+            _fill(draft, workspace.input_path("training", CHECKPOINTS), evaluations)
+            log = change_log(target.text(CHANGE_LOG), origin, list(evaluations.values()))
+            (draft / CHANGE_LOG).write_text(log, encoding="utf-8")
             has_curve = (draft / LOSS_CURVE).is_file()
             card = model_card(parameters, origin, list(evaluations.values()), gates, has_curve=has_curve)
             (draft / "README.md").write_text(card, encoding="utf-8")
-            _seal(draft, origin)
-            replace(target, draft)
+            seal(draft, origin)
+            target.put(draft)
         else:
             message(f"{target} already holds this release; nothing to do")
-        files = tuple(sorted(path for path in target.rglob("*") if path.is_file()))
-    size = sum(path.stat().st_size for path in files)
-    metrics = {"location": target.as_uri(), "release": origin["release"], "bytes": size}
+        files = target.entries()
+    size = sum(entry.size for entry in files)
+    metrics = {"location": target.uri, "release": origin["release"], "bytes": size}
     verb = "published" if is_new else "already published"
     return Outcome(f"{verb} to {parameters.location} ({size / 1e6:.0f} MB)", metrics, published=files)
 
 
-def _is_new(target: Path, origin: dict[str, Any]) -> bool:
+def _is_new(target: Folder | Store, origin: dict[str, Any]) -> bool:
     """Tell whether there is something to do.
 
     Raises StepError if the folder holds anything that is not the pipeline's own.
     """
-    recover(target)
-    before = published(target)
+    before = target.published()
     if before is None:
         return True
     if before["pipeline"] != origin["pipeline"]:
         raise StepError(f"{target} holds a model of the pipeline '{before['pipeline']}'; name another folder")
-    return before["release"] != origin["release"] or not is_whole(target, before)
+    return before["release"] != origin["release"] or not target.is_whole(before)
 
 
 def _evaluations(workspace: Workspace) -> dict[str, Evaluation]:
@@ -95,10 +96,8 @@ def _gates(workspace: Workspace) -> GatesReport | None:
     return found
 
 
-def _draft(target: Path, training: Path, origin: dict[str, Any], evaluations: dict[str, Evaluation]) -> Path:
-    """Return a folder beside the target with everything but the card and the provenance."""
-    draft = target.with_name(f".{target.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
+def _fill(draft: Path, training: Path, evaluations: dict[str, Evaluation]) -> None:
+    """Copy the model, its loss curve and its figures into a new folder."""
     shutil.copytree(training / "model", draft)
     if (training / LOSS_CURVE).is_file():  # a script of one's own may not draw one
         shutil.copy(training / LOSS_CURVE, draft)
@@ -106,15 +105,3 @@ def _draft(target: Path, training: Path, origin: dict[str, Any], evaluations: di
         # Held-out questions and answers in a public model would soon be training data.
         text = evaluation.model_copy(update={"answers": ()}).model_dump_json(indent=2, exclude_none=True)
         (draft / name).write_text(text + "\n", encoding="utf-8")
-    (draft / CHANGE_LOG).write_text(change_log(target, origin, list(evaluations.values())), encoding="utf-8")
-    return draft
-
-
-def _seal(draft: Path, origin: dict[str, Any]) -> None:
-    """Write the provenance with a digest of every file."""
-    names = sorted(str(path.relative_to(draft)) for path in draft.rglob("*") if path.is_file())
-    for name in names:
-        # Weights come with a mode that lets nobody else read them.
-        (draft / name).chmod((draft / "README.md").stat().st_mode)
-    origin["files"] = {name: file_digest(draft / name) for name in names}
-    (draft / PROVENANCE_FILE).write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")

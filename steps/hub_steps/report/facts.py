@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from hub_steps import storage
 from hub_steps.contract import RESULT_FILE, ExitCode, Record, Result, StepError, redact
 from hub_steps.credentials import mask
 from hub_steps.evaluate.report import EVALUATION_FILE, Evaluation
-from hub_steps.files import local_path
 from hub_steps.logs import Tail, tail
 from hub_steps.printable import printable
 from hub_steps.reporting import RunFacts, StepFacts
@@ -54,7 +54,7 @@ def find_run(request: ReportRequest, run: str, status: str) -> RunFound:
     for step in request.steps:
         try:
             steps.append(_Left(request, run, step, is_over=status != "Running").found())
-        except (OSError, StepError) as error:
+        except StepError as error:
             faults.append(f"cannot read what step '{step.id}' left: {_clean(str(error))}")
             steps.append(StepFound(StepFacts(id=step.id, kind=step.kind, state="unknown")))
     facts = RunFacts(
@@ -92,7 +92,7 @@ class _Left:
         )
 
     def found(self) -> StepFound:
-        """Return what it left; raises OSError or StepError if the storage does not let it be read."""
+        """Return what it left; raises StepError if the storage does not let it be read."""
         result = self._read_as(Result, f"{self.step.output}/{RESULT_FILE}")
         if result and result.run == self.run:
             return self._done("succeeded", result, result.finished_at - result.started_at)
@@ -141,11 +141,8 @@ class _Left:
 
 
 def read_text(uri: str) -> str | None:
-    """Return the text of a file in storage, or None if it is not there; raises OSError or StepError otherwise."""
-    try:
-        return local_path(uri).read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    """Return the text of a file in storage, or None if it is not there; raises StepError if that cannot be told."""
+    return storage.read_text(uri, errors="replace") if storage.exists(uri) else None
 
 
 def _failure(text: str) -> tuple[int | None, str]:

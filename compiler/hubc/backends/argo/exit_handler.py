@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from hubc.backends.argo.launchers import objects
 from hubc.backends.argo.layout import layout
-from hubc.backends.argo.names import EXIT, REPORT, is_distributed
+from hubc.backends.argo.names import EXIT, REPORT, TELL, is_distributed
 from hubc.backends.argo.pod import own_container
 from hubc.backends.argo.report import report_document
+from hubc.backends.argo.retry import retry_strategy
 from hubc.backends.argo.tags import Tag, to_text
 from hubc.backends.argo.variables import secrets
 
@@ -19,18 +20,29 @@ if TYPE_CHECKING:
 
 Template = dict[str, Any]
 REPORT_FILE = "/hubc/report.json"
+OWN_SECONDS = 600
+"""Time limit of each pod here. Argo puts none on pods of an exit handler, and one that waits for a secret that is missing
+would keep the run, and the lock of its pipeline, for ever."""
 TRIES = {"limit": 3, "retryPolicy": "Always", "backoff": {"duration": "10s", "factor": 2}}
 
 
 def exit_templates(plan: Plan, argo: Argo, told: Told) -> list[Template]:
-    """Return the templates of the exit handler, the first of them its DAG; none if there is nothing to do at the end."""
+    """Return the templates of the exit handler, the first of them its own; none if there is nothing to do at the end."""
     found = [_delete(*each) for each in objects(argo)] if any(map(is_distributed, plan.steps)) else []
-    tasks = [{"name": template["name"], "template": template["name"]} for template in found]
+    calls = [_call(template["name"]) for template in found]
     if told.anybody:
         found.append(report_template(plan, argo, told))
-        status = {"name": "status", "value": "{{workflow.status}}"}
-        tasks.append({"name": REPORT, "template": REPORT, "arguments": {"parameters": [status]}})
-    return [{"name": EXIT, "failFast": False, "dag": {"tasks": tasks}}, *found] if found else []
+        calls.append(_call(REPORT, status="{{workflow.status}}"))
+    if told.at_start:
+        found.append({"name": TELL, "steps": [[_call(REPORT, status="Running")]]})
+    return [{"name": EXIT, "steps": [calls]}, *found] if found else []
+
+
+def _call(template: str, **parameters: str) -> dict[str, Any]:
+    """Return the call of a template that may fail: what a run made is good, whether or not anybody could be told of it."""
+    told = [{"name": name, "value": value} for name, value in parameters.items()]
+    arguments = {"arguments": {"parameters": told}} if told else {}
+    return {"name": template, "template": template, **arguments, "continueOn": {"failed": True, "error": True}}
 
 
 def report_template(plan: Plan, argo: Argo, told: Told) -> Template:
@@ -43,7 +55,8 @@ def report_template(plan: Plan, argo: Argo, told: Told) -> Template:
             "inputs": {"parameters": [{"name": "status"}], "artifacts": [document]},
             "container": own_container(argo, command, secrets(told.secrets, argo)),
             "volumes": list(layout(argo).volumes),
-            "retryStrategy": TRIES,
+            "activeDeadlineSeconds": OWN_SECONDS,
+            "retryStrategy": retry_strategy(3),
         }
     )
     return found
@@ -62,5 +75,6 @@ def _delete(api_version: str, kind: str, plural: str) -> Template:
             "action": "delete",
             "flags": [resource, f"--selector=workflows.argoproj.io/workflow={Tag.RUN}", "--ignore-not-found"],
         },
+        "activeDeadlineSeconds": OWN_SECONDS,
         "retryStrategy": TRIES,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from hubc.backends.argo.names import ENTRYPOINT, PREPARE, REPORT, is_distributed, job_name
+from hubc.backends.argo.names import ENTRYPOINT, PREPARE, TELL, is_distributed, job_name
 
 if TYPE_CHECKING:
     from hubc.plan import Plan, Step
@@ -21,8 +21,7 @@ def dags(plan: Plan, names: dict[str, str], *, tells_start: bool) -> list[Templa
     member = {step.id: name for name, steps in groups.items() for step in steps}
     tasks: list[dict[str, Any]] = [{"name": PREPARE, "template": PREPARE}]
     if tells_start:
-        status = [{"name": "status", "value": "Running"}]
-        tasks.append({"name": REPORT, "template": REPORT, "arguments": {"parameters": status}})
+        tasks.append({"name": TELL, "template": TELL})
     shared = [step for step in plan.steps if step.id not in member]
     tasks += [_task(plan, step, names, step.needs, f"tasks.{PREPARE}.outputs.parameters") for step in shared]
     tasks += [_group_task(name, steps) for name, steps in groups.items()]

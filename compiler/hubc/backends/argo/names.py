@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 ENTRYPOINT = "pipeline"
 PREPARE = "prepare"
 REPORT = "report"
+TELL = "tell"
 EXIT = "exit"
-RESERVED = frozenset({ENTRYPOINT, PREPARE, REPORT, EXIT})
+RESERVED = frozenset({ENTRYPOINT, PREPARE, REPORT, TELL, EXIT})
 REPLICATED_JOB = "node"
 
 MAX_LABEL = 63

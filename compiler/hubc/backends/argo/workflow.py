@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PLAN_FILE = "/hubc/plan.json"
 TODO = "/tmp/todo"  # noqa: S108 - a volume of the pod's own
+PREPARE_SECONDS = 1800
+"""Also for pulling the image: a pod that waits for one that is not there must not keep the run for ever."""
 DAY_SECONDS = 24 * 3600
 WAITING_DAYS = 7
 
@@ -82,6 +84,7 @@ def _prepare(plan: Plan, argo: Argo) -> dict[str, Any]:
             "outputs": {"parameters": [{"name": s.id, "valueFrom": {"path": f"{TODO}/{s.id}"}} for s in plan.steps]},
             "container": own_container(argo, command, []),
             "volumes": list(layout(argo).volumes),
+            "activeDeadlineSeconds": PREPARE_SECONDS,
             "retryStrategy": retry_strategy(2),
         }
     )
