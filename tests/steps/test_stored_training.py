@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def attempt(folder: Path, bucket: str, model: Path, store: ObjectStore, stop_after: int | None) -> list[Done]:
     """Train on two nodes with disks of their own, and stop both after so many steps."""
-    request = train_request(folder, model, data(folder), f"{bucket}/train", save_steps=30, save_total_limit=2)
+    request = train_request(folder, model, data(folder), f"{bucket}/train", save_steps=12, save_total_limit=2)
     told = json.loads(request.read_text())
     told["inputs"]["data"]["uri"] = f"{bucket}/mix/train.jsonl"
     request.write_text(json.dumps(told))
@@ -36,27 +36,27 @@ def attempt(folder: Path, bucket: str, model: Path, store: ObjectStore, stop_aft
 
 def test_stopped_training_goes_on_elsewhere(bucket: str, store: ObjectStore, model: Path, tmp_path: Path) -> None:
     storage.write_text(f"{bucket}/mix/train.jsonl", data(tmp_path).read_text())
-    stopped = attempt(tmp_path, bucket, model, store, 45)
+    stopped = attempt(tmp_path, bucket, model, store, 17)
     assert [(done.code, done.error) for done in stopped] == [(143, "stopped as asked")] * 2
     there = storage.sizes(f"{bucket}/train.partial")
     step = max(int(found[1]) for path in there if (found := re.match(r"uploaded/scratch/checkpoint-(\d+)/", path)))
-    assert 45 <= step < STEPS
+    assert 17 <= step < STEPS
     name = f"checkpoint-{step}"
     assert {f"uploaded/scratch/{name}/{node}.json" for node in (0, 1)} <= there.keys()
     assert {f"scratch/{name}/trainer_state.json", f"scratch/{name}/rng_state_1.pth"} <= there.keys()
-    assert "uploaded/checkpoints/checkpoint-30/0.json" in there
+    assert "uploaded/checkpoints/checkpoint-12/0.json" in there
     assert not list(tmp_path.glob("hubc-*"))
 
     # A half that a killed attempt left, newer than the whole one.
-    storage.write_text(f"{bucket}/train.partial/scratch/checkpoint-99/trainer_state.json", "{}")
-    storage.write_text(f"{bucket}/train.partial/uploaded/scratch/checkpoint-99/1.json", '{"nodes": 2, "files": {}}')
+    storage.write_text(f"{bucket}/train.partial/scratch/checkpoint-39/trainer_state.json", "{}")
+    storage.write_text(f"{bucket}/train.partial/uploaded/scratch/checkpoint-39/1.json", '{"nodes": 2, "files": {}}')
     ended = attempt(tmp_path, bucket, model, store, None)
     assert [done.code for done in ended] == [0, 0], ended
     assert f"resuming from {name}" in ended[0].messages
     output = storage.sizes(f"{bucket}/train")
-    assert {"result.json", "model/model.safetensors", "checkpoints/checkpoint-60/trainer_state.json"} <= output.keys()
+    assert {"result.json", "model/model.safetensors", "checkpoints/checkpoint-24/trainer_state.json"} <= output.keys()
     assert sorted({path.split("/")[1] for path in output if path.startswith("checkpoints/")}) == [
-        "checkpoint-60", "checkpoint-90",
+        "checkpoint-24", "checkpoint-36",
     ]  # fmt: skip
     assert not [path for path in output if path.startswith("scratch/")]
     assert storage.sizes(f"{bucket}/train.partial") == {}

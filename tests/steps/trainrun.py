@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from hub_steps.train.job import Job
 
 PARAMETERS = {
-    "num_epochs": 50, "effective_batch_size": 8, "learning_rate": 5e-3, "lora_dropout": 0.1,
+    "num_epochs": 20, "effective_batch_size": 8, "learning_rate": 5e-3, "lora_dropout": 0.1,
     "save_steps": 2, "save_total_limit": 1,
 }  # fmt: skip
-STEPS = 100
+STEPS = 40
 
 
 def conversation(*texts: str) -> dict[str, Any]:
