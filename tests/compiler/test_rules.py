@@ -16,9 +16,11 @@ COMPILER = TOP / "compiler/hubc"
 PAGE = (TOP / "docs/rules.md").read_text(encoding="utf-8")
 KEBAB = re.compile(r"[a-z]+(-[a-z]+)+")
 NOT_RULES = {
-    "access-key", "all-linear", "artifact-repositories", "cat-file", "device-hours", "evaluate-base", "evaluate-tuned",
+    "access-key", "all-linear", "artifact-repositories", "cat-file", "device-hours", "ephemeral-storage", "evaluate-base",
+    "evaluate-tuned",
     "example-cluster", "generation-pipeline", "knowledge-leaf", "ls-tree", "my-model", "pod-name-format", "pytorchjob-port",
     "rev-parse", "secret-key", "shared-memory", "template-field", "workflow-archiving-status",
+    "www-authenticate",
 }  # fmt: skip
 """Words of the same form in the compiler that are names of other things."""
 PAIRS = TOP / "tests/data/rules"

@@ -37,16 +37,13 @@ def _references(part: Any) -> Iterator[SecretReference]:
 
 def out_of_reach(part: Any, argo: Argo, environment: Mapping[str, str]) -> Finding | None:
     """Return the finding for a part of a request that cannot be tried on this machine; None if it can."""
-    if isinstance(part, str):
-        subject, url, needed = f"storage {part}", argo.storage.endpoint, list(KEYS)
-        if not part.startswith("s3://"):
-            return Finding(subject, "unknown", "only pods reach the volume", ASK)
-    else:
-        # A target has no role, and an endpoint one that says enough.
-        subject, url = f"{part.get('role', 'target')} of step '{part['step']}'", part.get("url")
-        needed = [item.variable for item in references(part)]
-        if str(part.get("location", "")).startswith("file://"):
-            return Finding(subject, "unknown", "only pods reach the volume", ASK)
+    # A target has no role, and an endpoint one that says enough.
+    subject = f"storage {part}" if isinstance(part, str) else f"{part.get('role', 'target')} of step '{part['step']}'"
+    place = part if isinstance(part, str) else part.get("location")
+    if place and not place.startswith("s3://"):
+        return Finding(subject, "unknown", "only pods reach the volume", ASK)
+    url = argo.storage.endpoint if place else part.get("url")
+    needed = list(KEYS) if place else [item.variable for item in references(part)]
     if url and is_inside(url):
         return Finding(subject, "unknown", f"only the cluster reaches {url}", ASK)
     if missing := [name for name in needed if not environment.get(name)]:
