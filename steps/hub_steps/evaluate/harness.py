@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +87,7 @@ def _run(
     # The harness looks for code beside tasks and in the working folder: that must not be a repository.
     with chdir(own or workspace.folder), _explained(names):
         message("looking for the tasks")
-        manager = TaskManager(include_path=own and str(own))
-        check_names(names, manager.all_tasks)
-        loaded = manager.load(names)
+        loaded = _loaded(TaskManager, names, own)
         for task in loaded["tasks"].values():
             if suite.num_fewshot is not None and task.get_config("num_fewshot") != 0:
                 task.set_config(key="num_fewshot", value=suite.num_fewshot)
@@ -104,6 +102,21 @@ def _run(
             model, loaded, limit=suite.limit, apply_chat_template=as_chat, log_samples=True, bootstrap_iters=1000
         )
     return results
+
+
+def _loaded(task_manager: Any, names: list[str], own: Path | None) -> dict[str, Any]:
+    """Return the tasks; those that come with the harness take many seconds to look through, and are often not needed."""
+    if own:
+        few = task_manager(include_path=str(own), include_defaults=False)
+        # A group of one's own may hold tasks of the harness; then all are looked through.
+        with suppress(KeyError, ValueError):
+            if set(names) <= set(few.all_tasks):
+                found: dict[str, Any] = few.load(names)
+                return found
+    manager = task_manager(include_path=own and str(own))
+    check_names(names, manager.all_tasks)
+    everything: dict[str, Any] = manager.load(names)
+    return everything
 
 
 def _own_tasks() -> Path | None:
