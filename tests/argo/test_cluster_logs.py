@@ -205,6 +205,32 @@ def test_logs_in_an_object_store(api: KubeApi, connect: Callable[..., ArgoBacken
     assert third.startswith("train/1 | (its pod is gone, and its log cannot be read from here: ")
 
 
+@pytest.mark.parametrize("follow", [False, True])
+def test_attempt_that_did_well_after_one_that_failed(
+    api: KubeApi, connect: Callable[..., ArgoBackend], store: str, follow: bool
+) -> None:
+    backend = connect(storage=Storage(location="s3://hubc/team", endpoint=store, region="eu-west-1"))
+    start(api, "Succeeded", *training("Succeeded"))
+    # What Argo leaves: the pod of the first attempt, which failed, and not that of the second.
+    api.append_log(training_pod(api, 0, "Failed"), "team", '{"hubc": "message", "text": "hello"}', "node")
+    lines = list(backend.logs(RUN, "train", follow=follow))
+    assert lines[:2] == ["train/0 | hello", "train/0 | bye"]
+    assert [line.partition(" | ")[0] for line in lines[2:]] == ["train/1"]
+
+
+def test_pod_that_goes_while_it_is_read(api: KubeApi, connect: Callable[..., ArgoBackend], store: str) -> None:
+    backend = connect(storage=Storage(location="s3://hubc/team", endpoint=store, region="eu-west-1"))
+    start(api, "Running", *training("Running"))
+    name = training_pod(api, 0)
+    api.append_log(name, "team", '{"hubc": "message", "text": "hello"}', "node")
+    following = Following(backend, "train")
+    reading(api)
+    api.delete("pods", name, "team", gracePeriodSeconds=0)
+    api.patch("workflows", RUN, "team", {"status": {"nodes": {item["id"]: item for item in training("Succeeded")}}})
+    api.patch("workflows", RUN, "team", DONE)
+    assert following.end()[:2] == ["train/0 | hello", "train/0 | bye"]
+
+
 def test_no_such_run(backend: ArgoBackend) -> None:
     with pytest.raises(UsageError, match="no run"):
         next(backend.logs("nothing", None, follow=True))

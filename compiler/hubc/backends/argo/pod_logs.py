@@ -30,15 +30,18 @@ class PodLog:
         self.cluster = cluster
         self.name, self.uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         self.container = container(pod)
+        self.ended = ""
+        """How the pod ended, once its log was read to the end."""
         self._last, self._count = BEGINNING, 0
+        self._is_missing = False
         self._restarts = 0
 
     def now(self) -> Iterator[str]:
         """Yield the lines that there are by now."""
         pod = self._pod()
         if pod is not None:
-            yield from self._before_restart(pod)
-            yield from self._read(follow=False)
+            yield from self._pieces(pod, follow=False)
+            self._note(pod)
 
     def follow(self) -> Iterator[str]:
         """Yield lines until the pod has ended or is gone.
@@ -52,11 +55,10 @@ class PodLog:
                 pod = self._pod()
                 if pod is None:
                     return
-                is_last = phase(pod) in ENDED_PODS
-                for line in self._pieces(pod, follow=not is_last):
+                for line in self._pieces(pod, follow=phase(pod) not in ENDED_PODS):
                     pauses = iter(self.cluster.patience.pauses)
                     yield line
-                if is_last:
+                if self._note(pod):
                     return
                 time.sleep(self.cluster.patience.poll)
             except (DroppedError, RefusedError) as error:
@@ -64,6 +66,13 @@ class PodLog:
                 if pause is None:
                     raise
                 time.sleep(pause_before_next(error, pause, self.cluster.patience))
+
+    def _note(self, pod: Object) -> bool:
+        """Tell whether a pod had ended, and note how if all of its log was there."""
+        if phase(pod) not in ENDED_PODS:
+            return False
+        self.ended = "" if self._is_missing else phase(pod)
+        return True
 
     def _pieces(self, pod: Object, *, follow: bool) -> Iterator[str]:
         yield from self._before_restart(pod)
@@ -93,6 +102,7 @@ class PodLog:
             yield from self._new(self.cluster.stream(asked, self.cluster.patience.stream))
         except RefusedError as error:
             # Not started yet, or gone by now: the pod will tell which.
+            self._is_missing = error.is_absence
             if error.code != NOT_STARTED and not error.is_absence:
                 raise
 

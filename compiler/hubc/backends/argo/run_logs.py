@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hub_steps.logs import readable
@@ -28,21 +29,24 @@ Item = str | Exception | None
 
 
 class RunLogs:
-    """Reads the logs of one run; `stored` yields the lines that its record keeps of a step's node."""
+    """Reads the logs of one run; `stored` yields the lines that its record keeps of a step's node, after so many."""
 
-    def __init__(self, cluster: Cluster, run: str, step: str | None, stored: Callable[[str, int], Iterator[str]]) -> None:
+    def __init__(
+        self, cluster: Cluster, run: str, step: str | None, stored: Callable[[str, int, int], Iterator[str]]
+    ) -> None:
         self.cluster, self.run, self.step, self.stored = cluster, run, step, stored
-        self.seen: set[str] = set()
-        """Steps of which a pod has told something."""
+        self.told: Counter[tuple[str, int]] = Counter()
+        """Lines of each step and node that pods have told, all attempts together, as in the record."""
+        self.read: list[tuple[str, int, PodLog]] = []
+        """Step, node and log of each pod."""
 
     def now(self, workflow: Object) -> Iterator[str]:
         """Yield the lines that there are, step by step."""
         pods = by_step(pods_of(self.cluster, self.run))
         for id, nodes in self._steps(workflow):
             for pod in pods.get(id, []):
-                yield from self._labelled(PodLog(self.cluster, pod).now(), id, nodes, rank(pod))
-            if id not in pods:
-                yield from self._kept(workflow, id, nodes)
+                yield from self._labelled(self._log(id, pod).now(), id, nodes, rank(pod))
+            yield from self._kept(workflow, id, nodes)
 
     def follow(self, workflow: Object) -> Iterator[str]:
         """Yield lines as they come, of all pods at once, until the run has ended."""
@@ -62,10 +66,8 @@ class RunLogs:
                 workflow = found
         finally:
             over.set()
-        pods = by_step(pods_of(self.cluster, self.run))
         for id, nodes in self._steps(workflow):
-            if id not in self.seen and id not in pods:
-                yield from self._kept(workflow, id, nodes)
+            yield from self._kept(workflow, id, nodes)
 
     def _steps(self, workflow: Object) -> list[tuple[str, int]]:
         found = [(str(item["id"]), int(str(item.get("nodes", 1)))) for item in declared_steps(workflow)]
@@ -78,7 +80,7 @@ class RunLogs:
         for id, nodes in self._steps(workflow):
             for pod in pods.get(id, []):
                 if pod["metadata"]["uid"] not in reading and phase(pod) != "Pending":
-                    source = self._labelled(PodLog(self.cluster, pod).follow(), id, nodes, rank(pod))
+                    source = self._labelled(self._log(id, pod).follow(), id, nodes, rank(pod))
                     thread = threading.Thread(target=_pump, args=(source, lines, over), daemon=True)
                     reading[pod["metadata"]["uid"]] = thread
                     thread.start()
@@ -105,15 +107,27 @@ class RunLogs:
     def _labelled(self, lines: Iterator[str], step: str, nodes: int, rank: int) -> Iterator[str]:
         label = step if nodes == 1 else f"{step}/{rank}"
         for line in lines:
-            self.seen.add(step)
+            self.told[step, rank] += 1
             yield f"{label} | {readable(line)}"
 
+    def _log(self, step: str, pod: Object) -> PodLog:
+        log = PodLog(self.cluster, pod)
+        self.read.append((step, rank(pod), log))
+        return log
+
     def _kept(self, workflow: Object, step: str, nodes: int) -> Iterator[str]:
-        """Yield what the run's record keeps of a step that has ended."""
+        """Yield what the run's record keeps of a step that has ended, beyond what its pods have told."""
         known = {} if is_offloaded(workflow) else step_nodes(workflow)
-        if step in known and known[step].phase in ENDED_PHASES:
-            for node in range(nodes):
-                yield from self._labelled(self.stored(step, node), step, nodes, node)
+        if step not in known or known[step].phase not in ENDED_PHASES:
+            return
+        for node in range(nodes):
+            if not self._is_whole(step, node, known[step].phase):
+                yield from self._labelled(self.stored(step, node, self.told[step, node]), step, nodes, node)
+
+    def _is_whole(self, step: str, node: int, phase: str) -> bool:
+        """Tell whether the last attempt was read: Argo keeps the pods of failed attempts, and not one that did well."""
+        ends = {log.ended for name, rank, log in self.read if (name, rank) == (step, node)} - {""}
+        return "Succeeded" in ends if phase == "Succeeded" else bool(ends)
 
 
 def _pump(source: Iterator[str], lines: queue.Queue[Item], over: threading.Event) -> None:

@@ -25,8 +25,11 @@ class StoredLogs:
         self.record = f"{layout(argo).outputs}/{pipeline}/.runs/{metadata['name']}"
         self.storage = argo.storage
 
-    def lines(self, step: str, node: int) -> Iterator[str]:
-        """Yield the lines of a step's node, or one that says where they are if they cannot be read from here."""
+    def lines(self, step: str, node: int, known: int) -> Iterator[str]:
+        """Yield the lines of a step's node, without the first ones that are `known`.
+
+        If they cannot be read from here, yield one that says where they are.
+        """
         uri = f"{self.record}/{step}.{node}.log"
         self._point_clients()
         try:
@@ -37,7 +40,7 @@ class StoredLogs:
             else:
                 yield f"(its pod is gone, and its log cannot be read from here: {error})"
             return
-        yield from text.splitlines()
+        yield from text.splitlines()[known:]
 
     def _point_clients(self) -> None:
         """Lead this process's clients to the platform's object store, unless its environment says another."""
