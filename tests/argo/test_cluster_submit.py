@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+import yaml
 from kube import forbidden, invalid
 
-from hubc.backends.argo import workflow_name
+from hubc.backends.argo import submission, workflow_name
 from hubc.errors import HubcError, UsageError
 from hubc.spec.sweep import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kube import KubeApi
 
@@ -124,6 +127,28 @@ def test_a_retry_that_would_be_refused_leaves_the_run(api: KubeApi, backend: Arg
     assert backend.get(run.id).state == "failed"
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_run_that_cannot_be_started_again_is_kept(
+    api: KubeApi, backend: ArgoBackend, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = backend.submit(plan, SPEC)
+    ended(api, run.id, "Failed")
+    before = api.get("workflows", run.id, "team")["spec"]
+    if interrupted:
+        monkeypatch.setattr(submission, "create", Mock(side_effect=KeyboardInterrupt))
+    else:
+        api.fault("create", "workflows", times=1)
+        api.fault("create", "workflows", status=503, times=99)
+    with pytest.raises(
+        HubcError, match=f"run '{run.id}' may be gone, .* kubectl create -f {tmp_path}/{run.id}.yaml -n team"
+    ):
+        backend.retry(run.id)
+    assert not api.list("workflows")
+    (kept,) = yaml.safe_load_all((tmp_path / f"{run.id}.yaml").read_text())
+    assert (kept["metadata"]["name"], kept["spec"]) == (run.id, before)
+
+
 def test_where_only_templates_run(api: KubeApi, connect: Callable[..., ArgoBackend], plan: Plan) -> None:
     backend = connect(template_referencing="strict")
     run = backend.submit(plan, SPEC)
@@ -135,6 +160,45 @@ def test_where_only_templates_run(api: KubeApi, connect: Callable[..., ArgoBacke
     ended(api, run.id, "Failed")
     backend.delete(run.id)
     assert not api.list("workflows") and not api.list("workflowtemplates")
+
+
+def test_a_platform_that_has_changed(api: KubeApi, connect: Callable[..., ArgoBackend], plan: Plan) -> None:
+    run = connect(template_referencing="strict", priority_class="wrong").submit(plan, SPEC)
+    ended(api, run.id, "Failed")
+    connect(template_referencing="strict", priority_class="right").submit(plan, SPEC)
+    assert api.get("workflowtemplates", run.id, "team")["spec"]["podPriorityClassName"] == "right"
+    scheduled = replace(plan, schedule=WEEKLY)
+    connect(priority_class="wrong").submit(scheduled, SPEC)
+    connect(priority_class="right").submit(scheduled, SPEC)
+    found = api.get("cronworkflows", plan.pipeline, "team")
+    assert found["spec"]["workflowSpec"]["podPriorityClassName"] == "right"
+
+
+def test_a_schedule_that_is_changed_stays_what_it_was(api: KubeApi, backend: ArgoBackend, plan: Plan) -> None:
+    run = backend.submit(replace(plan, schedule=WEEKLY), SPEC)
+    backend.cancel(run.id)
+    noted = {"active": [{"name": "w"}], "lastScheduledTime": "2026-01-01T00:00:00Z"}
+    api.patch("cronworkflows", run.id, "team", {"status": noted})
+    api.fault("update", "cronworkflows", status=409, times=2)
+    assert backend.submit(replace(plan, schedule=Schedule(cron="0 4 * * 1")), SPEC).state == "cancelled"
+    found = api.get("cronworkflows", run.id, "team")
+    assert (found["spec"]["schedules"], found["spec"]["suspend"], found["status"]) == (["0 4 * * 1"], True, noted)
+    api.fault("update", "cronworkflows", status=409, times=99)
+    with pytest.raises(HubcError, match="409"):
+        backend.submit(replace(plan, schedule=WEEKLY), SPEC)
+
+
+def test_templates_of_a_schedule_go_with_it(api: KubeApi, connect: Callable[..., ArgoBackend], plan: Plan) -> None:
+    backend = connect(template_referencing="strict")
+    first = replace(plan, schedule=WEEKLY)
+    second = replace(first, spec_digest="f" * 64)
+    run = backend.submit(first, SPEC)
+    (former,) = [item["metadata"]["name"] for item in api.list("workflowtemplates")]
+    backend.submit(second, SPEC)
+    (present,) = [item["metadata"]["name"] for item in api.list("workflowtemplates")]
+    assert former != present
+    backend.delete(run.id)
+    assert not api.list("workflowtemplates")
 
 
 def test_a_schedule(api: KubeApi, backend: ArgoBackend, plan: Plan) -> None:

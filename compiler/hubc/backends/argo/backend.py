@@ -118,7 +118,7 @@ class ArgoBackend:
         found = self.cluster.find(WORKFLOWS, id)
         if found is None:
             self._schedule(id)
-            self.cluster.delete(CRON_WORKFLOWS, id)
+            schedules.remove(self.cluster, id)
             return
         self.cancel(id)
         removal.end_training(self.cluster, id, self.training)
@@ -144,10 +144,15 @@ class ArgoBackend:
         """Create a plan's objects where a former run of the same name has to go first, but not if they would be refused."""
         submission.check(self.cluster, objects)
         name = objects[-1]["metadata"]["name"]
-        if former is not None:
-            removal.end_training(self.cluster, name, self.training)
-            removal.remove(self.cluster, former)
-        submission.create(self.cluster, objects)
+        try:
+            if former is not None:
+                removal.end_training(self.cluster, name, self.training)
+                removal.remove(self.cluster, former)
+            submission.create(self.cluster, objects)
+        except (HubcError, KeyboardInterrupt) as error:
+            if former is None:
+                raise
+            raise submission.kept(self.cluster, objects, error) from None
         return self.get(name)
 
     def _run(self, workflow: Object) -> Run:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hubc.backends.argo.metadata import stamped
+
 if TYPE_CHECKING:
     from hubc.plan import Plan
 
@@ -15,7 +17,7 @@ _REFERRING = ("entrypoint", "activeDeadlineSeconds", "ttlStrategy", "podGC", "pr
 def documents(plan: Plan, workflow: dict[str, Any], *, as_template: bool, scheduled: bool) -> list[dict[str, Any]]:
     """Return the manifests of a plan: those that others refer to come first."""
     if not as_template:
-        return [_cron(plan, workflow) if scheduled else workflow]
+        return [stamped(_cron(plan, workflow) if scheduled else workflow)]
     template = {
         "apiVersion": workflow["apiVersion"],
         "kind": "WorkflowTemplate",
@@ -24,7 +26,7 @@ def documents(plan: Plan, workflow: dict[str, Any], *, as_template: bool, schedu
     }
     kept = {name: workflow["spec"][name] for name in _REFERRING if name in workflow["spec"]}
     referring = {**workflow, "spec": {**kept, "workflowTemplateRef": {"name": workflow["metadata"]["name"]}}}
-    return [template, _cron(plan, referring) if scheduled else referring]
+    return [stamped(template), stamped(_cron(plan, referring) if scheduled else referring)]
 
 
 def _cron(plan: Plan, workflow: dict[str, Any]) -> dict[str, Any]:

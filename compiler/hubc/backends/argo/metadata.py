@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hub_steps.digest import digest
 from hubc.backends.argo.names import plan_labels
 from hubc.backends.argo.serialize import to_json
 
@@ -15,6 +16,8 @@ COMMIT = "hubc.dev/commit"
 PULL_REQUEST = "hubc.dev/pull-request"
 SPEC = "hubc.dev/spec"
 PLAN_DIGEST = "hubc.dev/plan-digest"
+MANIFEST_DIGEST = "hubc.dev/manifest-digest"
+"""Digest of what an object asks for: one plan is rendered otherwise when its platform changes."""
 PLATFORM = "hubc.dev/platform"
 STEPS = "hubc.dev/steps"
 
@@ -38,6 +41,13 @@ def notes(plan: Plan, origin: Origin) -> dict[str, str]:
         SPEC: origin.spec,
         STEPS: to_json(steps),
     }
+
+
+def stamped(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest with the digest of its spec among the annotations."""
+    metadata = document["metadata"]
+    notes = {**metadata["annotations"], MANIFEST_DIGEST: digest(document["spec"])}
+    return {**document, "metadata": {**metadata, "annotations": notes}}
 
 
 def _describe(plan: Plan) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from hubc.backends.argo.cluster import CONFLICT
 from hubc.backends.argo.kinds import CRON_WORKFLOWS
-from hubc.backends.argo.metadata import PLAN_DIGEST
+from hubc.backends.argo.refusals import RefusedError
 from hubc.backends.argo.status import Sight, run_of
-from hubc.backends.argo.submission import check, create
+from hubc.backends.argo.submission import check, create, differs, remove_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +39,40 @@ def put(cluster: Cluster, objects: Sequence[Object]) -> None:
     check(cluster, objects)
     if create(cluster, objects):
         return
-    wanted = objects[-1]
-    found = cluster.get(CRON_WORKFLOWS, wanted["metadata"]["name"])
-    if found["metadata"].get("annotations", {}).get(PLAN_DIGEST) != wanted["metadata"]["annotations"][PLAN_DIGEST]:
-        version = found["metadata"]["resourceVersion"]
-        changed = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
-        cluster.replace(CRON_WORKFLOWS, changed)
+    if (former := _replace(cluster, objects[-1])) is not None:
+        remove_template(cluster, former)
+
+
+def remove(cluster: Cluster, name: str) -> None:
+    """Delete a schedule and the template that it refers to; runs that it started go on."""
+    found = cluster.find(CRON_WORKFLOWS, name)
+    cluster.delete(CRON_WORKFLOWS, name)
+    if found is not None:
+        remove_template(cluster, found)
+
+
+def _replace(cluster: Cluster, wanted: Object) -> Object | None:
+    """Change a schedule unless it is as it should be, and return what it was before; None if nothing was changed.
+
+    Whether it is suspended, and what the controller noted on it, stays. The controller writes to it at each start, so that
+    a conflict is no surprise.
+    """
+    name = wanted["metadata"]["name"]
+    for pause in (*cluster.patience.pauses, None):
+        found = cluster.get(CRON_WORKFLOWS, name)
+        if not differs(found, wanted):
+            return None
+        kept = {key: found["spec"][key] for key in ("suspend",) if key in found["spec"]}
+        version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        changed = {**found, "metadata": {**wanted["metadata"], **version}, "spec": {**wanted["spec"], **kept}}
+        try:
+            cluster.replace(CRON_WORKFLOWS, changed)
+            return found
+        except RefusedError as error:
+            if error.code != CONFLICT or pause is None:
+                raise
+            time.sleep(pause)
+    return None
 
 
 def suspend(cluster: Cluster, name: str, *, suspended: bool) -> Object:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from hubc.backends.argo.kinds import CRON_WORKFLOWS, RENDERED, WORKFLOW_TEMPLATES, WORKFLOWS
-from hubc.backends.argo.metadata import PLAN_DIGEST
+from hubc.backends.argo.metadata import MANIFEST_DIGEST, PLAN_DIGEST
 from hubc.backends.argo.refusals import RefusedError
 from hubc.errors import HubcError
 
@@ -48,6 +49,12 @@ def create(cluster: Cluster, objects: Sequence[Object]) -> bool:
     return all([_create(cluster, item) for item in objects][-1:])
 
 
+def differs(existing: Object, wanted: Object) -> bool:
+    """Tell whether an object asks for something else than it should."""
+    noted = {item["metadata"].get("annotations", {}).get(MANIFEST_DIGEST) for item in (existing, wanted)}
+    return len(noted) > 1
+
+
 def require_same_plan(existing: Object, digest: str, cluster: Cluster) -> None:
     """Raise HubcError if an object that has a plan's name is not of that plan."""
     metadata = existing["metadata"]
@@ -66,6 +73,10 @@ def _create(cluster: Cluster, item: Object, *, dry_run: bool = False) -> bool:
             found = cluster.find(kind, item["metadata"]["name"])
             if found is not None and kind != CRON_WORKFLOWS:
                 require_same_plan(found, item["metadata"]["annotations"][PLAN_DIGEST], cluster)
+            if found is not None and kind == WORKFLOW_TEMPLATES and differs(found, item) and not dry_run:
+                # The platform has changed. Runs that are under way have a copy of what they began with.
+                version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                cluster.replace(kind, {**item, "metadata": {**item["metadata"], **version}})
             return False
         if error.code in _OF_THE_PLAN:
             raise HubcError(f"nothing was started: {error}") from None
@@ -73,17 +84,40 @@ def _create(cluster: Cluster, item: Object, *, dry_run: bool = False) -> bool:
     return True
 
 
-def remove_template(cluster: Cluster, workflow: Object) -> None:
-    """Delete the WorkflowTemplate that was made for one run only."""
-    name = workflow["spec"].get("workflowTemplateRef", {}).get("name")
+def kept(cluster: Cluster, objects: Sequence[Object], why: BaseException) -> HubcError:
+    """Keep in a file what could not be started again under the name of a run that is gone, and return what to tell.
+
+    A failure that leaves the former run where it was is returned as it is.
+    """
+    name, flags = objects[-1]["metadata"]["name"], cluster.place.flags
+    reason = str(why) or "interrupted"
+    try:
+        if cluster.find(WORKFLOWS, name) is not None:
+            return HubcError(f"run '{name}' was not started again: {reason}")
+    except HubcError:
+        pass  # Then it may be gone, and it is better to keep it in vain.
+    path = Path(f"{name}.yaml").absolute()
+    try:
+        path.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+    except OSError as error:
+        return HubcError(f"run '{name}' may be gone, and was not started again: {reason}; it could not be kept in {path}, "
+                         f"either ({error.strerror}): submit its spec again")  # fmt: skip
+    return HubcError(f"run '{name}' may be gone, and was not started again: {reason}; it is kept in {path}: submit its spec "
+                     f"again, or the file itself with: kubectl create -f {path} {flags}")  # fmt: skip
+
+
+def remove_template(cluster: Cluster, owner: Object) -> None:
+    """Delete the WorkflowTemplate that was made for a run or a schedule, unless another one refers to it."""
+    name = _template_name(owner)
     template = cluster.find(WORKFLOW_TEMPLATES, name) if name else None
-    if template is None:
+    digest = owner["metadata"].get("annotations", {}).get(PLAN_DIGEST)
+    if template is None or template["metadata"].get("annotations", {}).get(PLAN_DIGEST) != digest or not digest:
         return
-    digest = workflow["metadata"].get("annotations", {}).get(PLAN_DIGEST)
-    others = [
-        item for item in cluster.find_all(WORKFLOWS, labels=HUBC)
-        if item["metadata"]["name"] != workflow["metadata"]["name"]
-        and item["spec"].get("workflowTemplateRef", {}).get("name") == name
-    ]  # fmt: skip
-    if digest and template["metadata"].get("annotations", {}).get(PLAN_DIGEST) == digest and not others:
+    users = [*cluster.find_all(WORKFLOWS, labels=HUBC), *cluster.find_all(CRON_WORKFLOWS, labels=HUBC)]
+    if not any(_template_name(item) == name for item in users if not item["metadata"].get("deletionTimestamp")):
         cluster.delete(WORKFLOW_TEMPLATES, name)
+
+
+def _template_name(owner: Object) -> str:
+    spec = owner["spec"].get("workflowSpec", owner["spec"])
+    return str(spec.get("workflowTemplateRef", {}).get("name", ""))
