@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,15 @@ def test_wait_no_longer_than_told(api: KubeApi, backend: ArgoBackend) -> None:
             backend.wait(RUN, seconds)
     api.patch("workflows", RUN, "team", DONE)
     assert backend.wait(RUN, 0).state == "succeeded"
+
+
+def test_a_server_that_ends_every_watch_is_not_asked_without_a_pause(api: KubeApi, backend: ArgoBackend) -> None:
+    start(api)
+    # The stand-in ends a watch after a second, as it is asked to.
+    backend.cluster.patience = replace(backend.cluster.patience, stream=1.0, poll=99.0)
+    with pytest.raises(WaitTimeoutError):
+        backend.wait(RUN, 1.5)
+    assert len(api.asked("watch", "workflows")) == 1
 
 
 def test_a_cluster_that_goes_away_while_waiting(api: KubeApi, backend: ArgoBackend) -> None:

@@ -13,6 +13,7 @@ from kube import forbidden, invalid
 
 from hubc.backends.argo import submission, workflow_name
 from hubc.errors import HubcError, UsageError
+from hubc.spec.cluster import ObjectStoreKeys, Storage
 from hubc.spec.sweep import Schedule
 
 if TYPE_CHECKING:
@@ -147,6 +148,27 @@ def test_a_run_that_cannot_be_started_again_is_kept(
     assert not api.list("workflows")
     (kept,) = yaml.safe_load_all((tmp_path / f"{run.id}.yaml").read_text())
     assert (kept["metadata"]["name"], kept["spec"]) == (run.id, before)
+
+
+def test_missing_secrets(api: KubeApi, connect: Callable[..., ArgoBackend], plan: Plan) -> None:
+    keys = ObjectStoreKeys(secret="object-store", id_key="id", value_key="secret")
+    backend = connect(storage=Storage(location="s3://hubc/team", credentials=keys))
+    with pytest.raises(HubcError, match=r"nothing was started: secret 'object-store': does not exist; make it"):
+        backend.submit(plan, SPEC)
+    api.create("secrets", {"metadata": {"name": "object-store"}, "data": {"id": "eA=="}}, "team")
+    with pytest.raises(HubcError, match=r"has no key 'secret', which the storage needs"):
+        backend.submit(plan, SPEC)
+    with pytest.raises(HubcError, match=r"has no key 'secret'"):
+        backend.submit(replace(plan, schedule=WEEKLY), SPEC)
+    assert not api.list("workflows") and not api.list("cronworkflows")
+    api.denied.add(("get", "secrets"))
+    assert backend.submit(plan, SPEC).state == "pending"
+
+
+def test_run_of_another_platform_is_shown_as_such(api: KubeApi, backend: ArgoBackend, plan: Plan) -> None:
+    run = backend.submit(plan, SPEC)
+    api.patch("workflows", run.id, "team", {"metadata": {"annotations": {"hubc.dev/platform": "other"}}})
+    assert [found.platform for found in backend.list()] == ["other"]
 
 
 def test_where_only_templates_run(api: KubeApi, connect: Callable[..., ArgoBackend], plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from hubc.commands.plans import compiled_to_run, origin_of
@@ -25,6 +26,10 @@ def run(options: Namespace) -> int:
     _require_digest(plan, options)
     origin = origin_of(options)
     backend = backend_for(platform, root, origin)
+    if platform.spec.argo is not None:
+        from hubc.backends.argo import warnings
+
+        sys.stderr.writelines(f"hubc: warning: {warning}\n" for warning in warnings(plan, platform))
     run = backend.submit(plan, origin.spec)
     if options.wait:
         return finished(backend.wait(run.id, None), options)

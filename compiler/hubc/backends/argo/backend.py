@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from hubc.backends.argo import removal, schedules, submission
 from hubc.backends.argo.cluster import Cluster
+from hubc.backends.argo.doctor.case import Case
+from hubc.backends.argo.doctor.secrets import check_keys
 from hubc.backends.argo.kinds import CRON_WORKFLOWS, WORKFLOWS, launched
 from hubc.backends.argo.nodes import has_ended
 from hubc.backends.argo.patience import Patience
@@ -56,6 +58,7 @@ class ArgoBackend:
         objects = submission.manifests(self._render(plan, spec))
         name = objects[-1]["metadata"]["name"]
         if objects[-1]["kind"] == "CronWorkflow":
+            self._require_secrets(plan)
             schedules.put(self.cluster, objects)
             return self.get(name)
         existing = self.cluster.find(WORKFLOWS, name)
@@ -63,6 +66,7 @@ class ArgoBackend:
             submission.require_same_plan(existing, plan.digest, self.cluster)
             if run_state(existing) not in RETRIABLE and not existing["metadata"].get("deletionTimestamp"):
                 return self._run(existing)
+        self._require_secrets(plan)
         return self._begin(objects, existing)
 
     def list(self) -> list[Run]:
@@ -154,6 +158,12 @@ class ArgoBackend:
                 raise
             raise submission.kept(self.cluster, objects, error) from None
         return self.get(name)
+
+    def _require_secrets(self, plan: Plan) -> None:
+        """Raise HubcError if a secret is missing; one that may not be looked at is taken to be there."""
+        findings = check_keys(Case(self.cluster, self.platform, self.argo, plan))
+        if bad := [f"{each.subject}: {each.text}; {each.remedy}" for each in findings if each.state == "bad"]:
+            raise HubcError("nothing was started: " + "\n".join(bad))
 
     def _run(self, workflow: Object) -> Run:
         sight = look(self.cluster, workflow, has_queue=self.argo.queue is not None)

@@ -48,9 +48,7 @@ def step_of(pod: Object) -> str | None:
 def by_step(pods: Iterable[Object]) -> dict[str, list[Object]]:
     """Return the pods of each step, oldest first; of a training on several nodes not Argo's pod that looks after it."""
     found: dict[str, list[Object]] = {}
-    for pod in sorted(
-        pods, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), rank(pod), pod["metadata"]["name"])
-    ):
+    for pod in sorted(pods, key=_order):
         if step := step_of(pod):
             found.setdefault(step, []).append(pod)
     return {step: [pod for pod in some if is_training(pod)] or some for step, some in found.items()}

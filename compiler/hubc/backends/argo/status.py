@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubc.backends.argo.metadata import PLAN_DIGEST, SPEC, STEPS
+from hubc.backends.argo.metadata import PLAN_DIGEST, PLATFORM, SPEC, STEPS
 from hubc.backends.argo.names import PREPARE
 from hubc.backends.argo.nodes import has_ended, is_offloaded, moment, step_nodes
 from hubc.backends.argo.pods import by_step, one_line, phase, pod_run, told
@@ -64,7 +64,7 @@ def run_of(workflow: Object, platform: Platform, sight: Sight) -> Run:
     return Run(
         id=metadata["name"],
         pipeline=labels.get("hubc.dev/pipeline", ""),
-        platform=platform.metadata.name,
+        platform=annotations.get(PLATFORM, platform.metadata.name),
         spec=annotations.get(SPEC, ""),
         plan_digest=annotations.get(PLAN_DIGEST, ""),
         state=run_state(workflow),

@@ -39,10 +39,13 @@ class Watching:
         """Yield changes until the time is up, or the server has forgotten the version to go on from."""
         pauses = iter(self.cluster.patience.pauses)
         while not self._is_over():
+            asked = time.monotonic()
             try:
                 for state in self._events():
                     pauses = iter(self.cluster.patience.pauses)
                     yield state
+                # A server that goes down, or a proxy, may end each watch as soon as it begins.
+                time.sleep(self._cut(max(0.0, asked + self.cluster.patience.poll - time.monotonic())))
             except (DroppedError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code == GONE:
                     return

@@ -37,11 +37,15 @@ class Wanted:
 
 def check_secrets(case: Case) -> Iterator[Finding]:
     """Say of each secret that the platform or the plan refers to how it is."""
-    for name, wanted in _wanted(case).items():
-        subject = f"secret '{name}'"
-        yield _examined(case, subject, name, wanted)
+    yield from check_keys(case)
     for name in case.argo.image_pull_secrets:
         yield _pull_secret(case, name)[0]
+
+
+def check_keys(case: Case) -> Iterator[Finding]:
+    """Say of each secret without which no pod of the plan starts how it is."""
+    for name, wanted in _wanted(case).items():
+        yield _examined(case, f"secret '{name}'", name, wanted)
 
 
 def docker_config(case: Case) -> dict[str, Any] | None:
