@@ -90,6 +90,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "What the platform can do": (
         _structure("platform-limit", "a step asks for more than the platform allows"),
         _structure("unknown-accelerator", "the platform does not have this kind of accelerator"),
+        _structure("served-without-accelerator", "vLLM is to serve a teacher or judge that has no accelerator"),
         _structure("effective-batch-size", "the batch cannot be shared out evenly over the training processes"),
         _judgement("local-path", "a folder of one machine is used on a cluster"),
         _judgement("local-address", "an address that means something on one machine only is used on a cluster"),

@@ -39,6 +39,8 @@ RUN = "HUBC_RUN"
 """Environment variable: the run that the step belongs to, where the request could not know its name."""
 SERVED = "HUBC_SERVED_{role}"
 """Environment variable: base URL of the server beside the step that serves its TEACHER or JUDGE."""
+SERVED_FAULT = "HUBC_SERVED_{role}_FAULT"
+"""Environment variable: file in which that server says why it ended, if it could not start."""
 STOP_ON_EOF = "HUBC_STOP_ON_EOF"
 """Environment variable: the step stops when its standard input ends, because whoever started it is gone."""
 

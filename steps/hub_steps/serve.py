@@ -1,7 +1,8 @@
 """Serve the teacher or judge of a step beside it: `python -m hub_steps.serve --request URI --role teacher --port 8081`.
 
-llama.cpp serves the weights on the loopback interface until SIGTERM. With `--fetch-only`, for another server, the weights
-are only fetched; an event tells where they are, and `--link` gives them a path that is known before.
+llama.cpp serves the weights on the loopback interface until SIGTERM; if it cannot, `--fault` names the file in which
+the step reads why. With `--fetch-only`, for another server, the weights are only fetched; an event tells where they are,
+and `--link` gives them a path that is known before.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from hub_steps.contract import (
     redact,
 )
 from hub_steps.generate.llama_server import start
+from hub_steps.generate.readiness import ServerFault
 from hub_steps.locations import ModelLocation
 from hub_steps.models.fetch import fetch
 from hub_steps.models.load import cache_folder
-from hub_steps.parameters import EvaluateParameters, GenerateParameters
-from hub_steps.parameters.evaluate import MtBench, MtBenchBranch
+from hub_steps.parameters import served_model
 from hub_steps.storage import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub_steps.parameters import ServedModel, Teacher
+    from hub_steps.parameters import ServedModel
 
 
 def main(words: Sequence[str] | None = None) -> ExitCode:
@@ -51,15 +52,16 @@ def main(words: Sequence[str] | None = None) -> ExitCode:
     what.add_argument("--port", type=int, help="port on the loopback interface")
     what.add_argument("--fetch-only", action="store_true", help="fetch the weights and serve nothing")
     parser.add_argument("--link", type=Path, metavar="PATH", help="make this a link to the weights")
+    parser.add_argument("--fault", type=Path, metavar="PATH", help="write here why it ended, if it cannot serve")
     options = parser.parse_args(words)
     try:
         return _serve(options)
     except StoppedError:
         return ExitCode.DONE
     except StepError as error:
-        return _complain(str(error), error.exit_code)
+        return _complain(str(error), error.exit_code, options.fault)
     except OSError as error:
-        return _complain(f"cannot fetch the weights: {error}", ExitCode.RETRY)
+        return _complain(f"cannot fetch the weights: {error}", ExitCode.RETRY, options.fault)
 
 
 def _serve(options: argparse.Namespace) -> ExitCode:
@@ -97,14 +99,10 @@ def _served_model(request: Request, role: str) -> ServedModel:
         parameters = PARAMETERS[request.kind].model_validate(request.parameters)
     except ValidationError as error:
         raise BadRequestError(f"bad request: {faults(error)}") from None
-    asked: Teacher | None = None
-    if isinstance(parameters, GenerateParameters):
-        asked = parameters.teacher if role == "teacher" else parameters.judge
-    elif isinstance(parameters, EvaluateParameters) and isinstance(parameters.suite, MtBench | MtBenchBranch):
-        asked = parameters.suite.judge if role == "judge" else None
-    if asked is None or asked.serve is None:
+    served = served_model(parameters, role)
+    if served is None:
         raise BadRequestError(f"bad request: step '{request.step}' has no {role} to serve")
-    return asked.serve
+    return served
 
 
 def _link(link: Path, weights: Path) -> None:
@@ -119,8 +117,10 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise StoppedError
 
 
-def _complain(text: str, code: ExitCode) -> ExitCode:
+def _complain(text: str, code: ExitCode, left: Path | None) -> ExitCode:
     sys.stderr.write(f"error: {redact(text)}\n")
+    if left:
+        ServerFault(code=code, text=redact(text)).leave(left)
     return code
 
 

@@ -358,30 +358,6 @@ def test_the_outside(plan: Plan, platform: Platform) -> None:
         assert {"name": "certificates", "mountPath": "/hubc/certificates", "readOnly": True} in step["volumeMounts"]
 
 
-def test_a_teacher_is_served_beside_the_step(manifest: dict[str, Any]) -> None:
-    found = template(manifest, "generate")
-    (server,) = found["sidecars"]
-    assert server["name"] == "teacher"
-    assert server["command"][:3] == ["python", "-m", "hub_steps.serve"]
-    assert server["command"][-4:] == ["--role", "teacher", "--port", "8081"]
-    assert server["readinessProbe"]["exec"]["command"][0] == "python3"
-    assert server["resources"]["limits"] == {"cpu": "4", "memory": "16Gi"}
-    assert environment(found["container"])["HUBC_SERVED_TEACHER"] == "http://127.0.0.1:8081"
-
-
-def test_vllm_serves_what_was_fetched_before(plan: Plan, platform: Platform) -> None:
-    image = f"registry.example.com/vllm@sha256:{'5' * 64}"
-    variant = with_resources(plan, "generate", accelerators=1, accelerator="h100")
-    found = template(
-        yaml.safe_load(render(variant, with_argo(platform, serving={"engine": "vllm", "image": image}))), "generate"
-    )
-    (server,), (fetch,) = found["sidecars"], found["initContainers"]
-    assert (server["image"], server["command"][:3]) == (image, ["vllm", "serve", "/tmp/served/teacher"])
-    assert server["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert "nvidia.com/gpu" not in found["container"]["resources"]["limits"], "the step only asks"
-    assert fetch["command"][-3:] == ["--fetch-only", "--link", "/tmp/served/teacher"]
-
-
 @pytest.mark.parametrize(
     ("version", "safe"),
     [

@@ -18,15 +18,16 @@ KEBAB = re.compile(r"[a-z]+(-[a-z]+)+")
 NOT_RULES = {
     "access-key", "all-linear", "artifact-repositories", "cat-file", "device-hours", "ephemeral-storage", "evaluate-base",
     "evaluate-tuned",
-    "example-cluster", "generation-pipeline", "knowledge-leaf", "ls-tree", "my-model", "pod-name-format", "pytorchjob-port",
-    "rev-parse", "secret-key", "shared-memory", "template-field", "workflow-archiving-status",
-    "www-authenticate",
+    "example-cluster", "generation-pipeline", "knowledge-leaf", "ls-tree", "max-model-len", "max-num-seqs", "my-model",
+    "pod-name-format", "pytorchjob-port", "rev-parse", "secret-key", "served-model-name", "shared-memory", "template-field",
+    "tensor-parallel-size", "workflow-archiving-status", "www-authenticate",
 }  # fmt: skip
 """Words of the same form in the compiler that are names of other things."""
 PAIRS = TOP / "tests/data/rules"
 ELSEWHERE = {
     "unreadable-file": "test_unreadable.py::test_text_that_is_not_utf_8",
     "path-outside-repository": "test_unreadable.py::test_taxonomy_that_links_out_of_the_repository",
+    "served-without-accelerator": "test_argo_served.py::test_vllm_needs_an_accelerator_each",
     "unreadable-model": "test_unreadable.py::test_base_model_folder_is_bounded",
 }
 """Rules that no spec file alone can show, and the test that shows them."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ from teacher import Answer, Teacher, asked_text, completion, teaching
 from test_step_generate_served import LOCATION, PARAMETERS
 
 from hub_steps import storage
-from hub_steps.contract import RetryableError
-from hub_steps.generate.readiness import await_ready, known_as
+from hub_steps.contract import ExitCode, RetryableError, StepError
+from hub_steps.generate.readiness import ServerFault, await_ready, known_as
 from hub_steps.serve import main
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INPUTS = {"taxonomy": {"key": "7" * 64, "documents": {NAME: LEAF}}}
+UNREACHABLE = "http://127.0.0.1:9"
 SERVED = {"serve": {"location": "file:///not/on/this/machine/wise.gguf", "parallel_requests": 2}}
 
 
@@ -104,6 +106,26 @@ def test_nobody_there_yet() -> None:
         server.close()
 
 
+def test_server_that_has_ended() -> None:
+    with teaching(good) as server:
+        server.health = [503]
+        threading.Timer(0.2, server.close).start()
+        with pytest.raises(RetryableError, match=r"judge's server at .* has ended: it answered, and has not for 0.3 s"):
+            await_ready(base(server), "judge", gone_seconds=0.3)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(ExitCode.FAILED, StepError), (ExitCode.RETRY, RetryableError)])
+def test_server_that_says_why_it_ended(tmp_path: Path, code: ExitCode, kind: type[StepError]) -> None:
+    fault = tmp_path / "teacher.fault"
+    ServerFault(code=code, text="no weights").leave(fault)
+    with pytest.raises(StepError, match="the teacher's server has ended: no weights") as raised:
+        await_ready(UNREACHABLE, "teacher", fault)
+    assert type(raised.value) is kind
+    fault.write_text("{")
+    with pytest.raises(RetryableError, match="the teacher's server has ended"):
+        await_ready(UNREACHABLE, "teacher", fault)
+
+
 def test_nobody_ever_there() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -166,7 +188,11 @@ def test_what_cannot_be_served(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for words, (code, said) in cases.items():
         assert main(words) == code
         assert said in capsys.readouterr().err
-    with serving("--request", str(request), "--role", "teacher", "--port", "0") as process:
+    fault = tmp_path / "served" / "teacher.fault"
+    with serving("--request", str(request), "--role", "teacher", "--port", "0", "--fault", str(fault)) as process:
         done = finish(process)
     assert done.code == 1
     assert "error: llama.cpp cannot serve broken.gguf" in done.stderr
+    waited = run("generate", request, HUBC_SERVED_TEACHER=UNREACHABLE, HUBC_SERVED_TEACHER_FAULT=str(fault))
+    assert waited.code == 1
+    assert "the teacher's server has ended: llama.cpp cannot serve broken.gguf" in waited.stderr

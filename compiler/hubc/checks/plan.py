@@ -20,6 +20,7 @@ from hubc.checks import (
     resources,
     rows,
     schedule,
+    serving,
     training,
 )
 from hubc.checks.view import View
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     resources.limits,
     resources.accelerators,
+    serving.accelerators,
     resources.emulated,
     resources.batches,
     resources.quantization,

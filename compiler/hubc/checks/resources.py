@@ -30,7 +30,7 @@ def limits(view: View) -> Iterator[Finding]:
         for field in ("nodes", "accelerators", "timeout_minutes"):
             wanted, limit = getattr(step.resources, field), getattr(most, field)
             if wanted > limit:
-                yield Finding(_place(step, field), "platform-limit",
+                yield Finding(resource_place(step, field), "platform-limit",
                               f"{asks} {field} {wanted}, platform '{name}' allows {limit}",
                               f"ask for {f'at most {limit}' if limit else 'none'}, or choose another platform")  # fmt: skip
         if most.accelerator_hours is not None:
@@ -47,7 +47,7 @@ def _hours(step: Step, platform: str, most: int) -> Iterator[Finding]:
     message = (f"'{step.section[1]}' may take {hours:g} accelerator-hours ({accelerators} accelerators for "
                f"{asked.timeout_minutes} minutes), platform '{platform}' allows {most}")  # fmt: skip
     shorter = f"write 'timeout_minutes: {minutes}', or " if minutes else ""
-    yield Finding(_place(step, "timeout_minutes"), "platform-limit", message, f"{shorter}ask for fewer accelerators")
+    yield Finding(resource_place(step, "timeout_minutes"), "platform-limit", message, f"{shorter}ask for fewer accelerators")
 
 
 def accelerators(view: View) -> Iterator[Finding]:
@@ -67,7 +67,7 @@ def accelerators(view: View) -> Iterator[Finding]:
             if near
             else f"write 'accelerator: NAME'; the platform has: {', '.join(kinds) or 'none'}"
         )
-        yield Finding(_place(step, "accelerator"), "unknown-accelerator", message, remedy)
+        yield Finding(resource_place(step, "accelerator"), "unknown-accelerator", message, remedy)
 
 
 def emulated(view: View) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def emulated(view: View) -> Iterator[Finding]:
         if step.resources.is_emulated:
             asked = step.resources
             yield Finding(
-                _place(step, "accelerators"),
+                resource_place(step, "accelerators"),
                 EMULATED,
                 f"'{step.section[1]}' asks for {asked.accelerators} {asked.accelerator}, which platform "
                 f"'{view.platform.metadata.name}' emulates on the CPU",
@@ -158,7 +158,7 @@ def model_code(view: View) -> Iterator[Finding]:
                       "use a model that Transformers knows, or a platform with 'allow_model_code: true'")  # fmt: skip
 
 
-def _place(step: Step, field: str) -> Location:
+def resource_place(step: Step, field: str) -> Location:
     """Return where a step's resources are asked for; steps without a section of their own have the platform's defaults."""
     section = step.section[:2]
     return (*section, "resources", field) if section[-1] in WITH_RESOURCES and step.kind != "gate" else step.section

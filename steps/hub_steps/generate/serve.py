@@ -11,10 +11,10 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from hub_steps.contract import SERVED, StepError, message
+from hub_steps.contract import SERVED, SERVED_FAULT, StepError, message
 from hub_steps.generate.readiness import await_ready, known_as
 from hub_steps.locations import ModelLocation
 from hub_steps.models.fetch import fetch
@@ -22,7 +22,6 @@ from hub_steps.parameters import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hub_steps.parameters import SecretReference, ServedModel, Teacher
 
@@ -54,7 +53,8 @@ def reach(teacher: Teacher, cache: Path, log: Path) -> Iterator[Served]:
         key = _key(endpoint.api_key, role) if endpoint.api_key else "none"
         yield Served(role, endpoint.url, endpoint.model, key, endpoint.parallel_requests, is_own=False)
     elif teacher.serve and (url := os.environ.get(SERVED.format(role=role.upper()), "").rstrip("/")):
-        await_ready(url, role)
+        fault = os.environ.get(SERVED_FAULT.format(role=role.upper()))
+        await_ready(url, role, Path(fault) if fault else None)
         name = known_as(url, PurePosixPath(ModelLocation.parse(teacher.serve.location).path).stem)
         yield Served(role, f"{url}/v1", name, "none", teacher.serve.parallel_requests, is_own=True)
     elif teacher.serve:

@@ -5,6 +5,7 @@ from hub_steps.parameters.declared import Declared, RepositoryPath, SecretRefere
 from hub_steps.parameters.evaluate import EvaluateParameters, Gate, GateParameters, Suite
 from hub_steps.parameters.generate import Filters, GenerateParameters
 from hub_steps.parameters.publish import PublishParameters
+from hub_steps.parameters.served import served_model
 from hub_steps.parameters.teacher import Endpoint, Judge, ServedModel, Teacher
 from hub_steps.parameters.tracking import Tracking
 from hub_steps.parameters.train import TrainParameters, TrainStepParameters
@@ -31,4 +32,5 @@ __all__ = [
     "Tracking",
     "TrainParameters",
     "TrainStepParameters",
+    "served_model",
 ]

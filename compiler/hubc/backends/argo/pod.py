@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hubc.backends.argo.layout import CERTIFICATES, layout
 from hubc.backends.argo.tags import Tag, Tagged, tagged
 from hubc.backends.argo.variables import common, network, of_step
+from hubc.serving import ITSELF, served, shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +28,11 @@ CONTAINER_SECURITY: dict[str, Any] = {
 }
 
 
+ASKING = {"cpu": "1", "memory": "2Gi"}
+"""What a step takes that only asks a server beside it."""
+SHARED_MEMORY = {"name": "shared-memory", "mountPath": "/dev/shm"}  # noqa: S108 - a volume of the pod's own
+
+
 def pod_security(argo: Argo) -> dict[str, Any]:
     """Return the security context of pods: the restricted Pod Security Standard, and the ids that the platform names."""
     ids = {"runAsUser": argo.security.run_as_user, "runAsGroup": argo.security.run_as_group,
@@ -38,13 +44,13 @@ def pod_security(argo: Argo) -> dict[str, Any]:
 def step_container(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
     """Return the container of a step; which one of several alike it is, its template's parameter `step` says."""
     where = layout(argo)
-    memory = [{"name": "shared-memory", "mountPath": "/dev/shm"}] if step.kind == "train" else []  # noqa: S108
+    memory = [SHARED_MEMORY] if step.kind == "train" else []
     told = [*common(argo, CERTIFICATES), *where.variables, *of_step(step, argo)]
     return {
         "image": step.image,
         "command": ["python", "-m", "hub_steps", step.kind, "--request", request_uri(plan, argo)],
         "env": [*told, *(network(argo) if step.kind == "train" else [])],
-        "resources": resources(step, accelerators),
+        "resources": resources(step_amounts(step, accelerators)[ITSELF]),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [*where.mounts, *memory],
     }
@@ -58,21 +64,20 @@ def request_uri(plan: Plan, argo: Argo) -> Tagged:
 def own_container(argo: Argo, command: Sequence[str | Tag], variables: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a container of a program that serves the run itself: small, with the publish image."""
     where = layout(argo)
-    amounts = {"cpu": "500m", "memory": "512Mi"}
     return {
         "image": argo.images.publish,
         "command": list(command),
         "env": [*common(argo, CERTIFICATES), *where.variables, *variables],
-        "resources": {"requests": amounts, "limits": dict(amounts)},
+        "resources": resources({"cpu": "500m", "memory": "512Mi"}),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": list(where.mounts),
     }
 
 
 def volumes(step: Step, argo: Argo) -> list[dict[str, Any]]:
-    """Return the volumes that a step's container mounts; training processes share tensors through memory."""
+    """Return the volumes that a step's containers mount; processes that share tensors do so through memory."""
     found = list(layout(argo).volumes)
-    if step.kind == "train":
+    if step.kind == "train" or (argo.serving.engine == "vllm" and served(step)):
         most = {"sizeLimit": f"{argo.shared_memory_gib}Gi"} if argo.shared_memory_gib else {}
         found.append({"name": "shared-memory", "emptyDir": {"medium": "Memory", **most}})
     return found
@@ -92,10 +97,20 @@ def placement(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, 
     return found
 
 
-def resources(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, Any]:
-    """Return what a step's container gets on each node."""
-    amounts = {"cpu": str(step.resources.cpus), "memory": f"{step.resources.memory_gib}Gi"}
+def step_amounts(step: Step, accelerators: Mapping[str, Accelerator]) -> dict[str, dict[str, str]]:
+    """Return what the container of a step, `step`, and those of the models served beside it get on each node.
+
+    Each has the step's cores and memory, since it computes, and its share of the accelerators. A step that only asks
+    is small.
+    """
     kind = accelerators.get(step.resources.accelerator or "")
-    if kind and kind.resource:
-        amounts[kind.resource] = str(step.resources.accelerators)
-    return {"requests": amounts, "limits": dict(amounts)}
+    amounts = {"cpu": str(step.resources.cpus), "memory": f"{step.resources.memory_gib}Gi"}
+    found = {ITSELF: dict(ASKING)}
+    for who, devices in shares(step).items():
+        found[who] = amounts | ({kind.resource: str(devices)} if kind and kind.resource and devices else {})
+    return found
+
+
+def resources(amounts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the amounts as a container's requests, and as its limits."""
+    return {"requests": dict(amounts), "limits": dict(amounts)}

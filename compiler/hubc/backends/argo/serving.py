@@ -5,84 +5,118 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import SERVED
-from hub_steps.locations import ModelLocation
+from hub_steps.contract import PARAMETERS, SERVED, SERVED_FAULT
+from hub_steps.parameters import served_model
 from hubc.backends.argo.layout import CERTIFICATES, SCRATCH, layout
-from hubc.backends.argo.pod import CONTAINER_SECURITY, request_uri, resources
+from hubc.backends.argo.pod import CONTAINER_SECURITY, SHARED_MEMORY, request_uri, resources, step_amounts
 from hubc.backends.argo.serialize import braces
 from hubc.backends.argo.variables import common, variable
-from hubc.plan import External
+from hubc.errors import HubcError
+from hubc.serving import served, shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hub_steps.locations import ModelLocation
     from hubc.plan import Plan, Step
     from hubc.spec.cluster import Argo
     from hubc.spec.platform import Accelerator
 
 PORTS = {"teacher": 8081, "judge": 8082}
 FETCHED = f"{SCRATCH}/served"
-"""Folder in the pod in which an engine that does not know hubc finds the weights."""
-
-
-def served(step: Step) -> dict[str, ModelLocation]:
-    """Return role -> weights of the models that a step wants served."""
-    found = {role: step.inputs[role] for role in PORTS if role in step.inputs}
-    return {role: ModelLocation.parse(each.uri) for role, each in found.items() if isinstance(each, External) and each.uri}
+"""Folder in the pod in which an engine that does not know hubc finds the weights, and a step why its server has ended."""
 
 
 def addresses(step: Step) -> list[dict[str, Any]]:
-    """Return the variables that tell a step where its models are served."""
-    return [variable(SERVED.format(role=role.upper()), f"http://127.0.0.1:{PORTS[role]}") for role in served(step)]
+    """Return the variables that tell a step where its models are served, and where it is written if one cannot be."""
+    found = []
+    for role in served(step):
+        found.append(variable(SERVED.format(role=role.upper()), f"http://127.0.0.1:{PORTS[role]}"))
+        found.append(variable(SERVED_FAULT.format(role=role.upper()), _fault(role)))
+    return found
 
 
 def sidecars(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator]) -> list[dict[str, Any]]:
-    """Return the containers that serve; each gets what the step asks for, since the model is what computes."""
-    return [_sidecar(plan, step, argo, accelerators, role, location) for role, location in served(step).items()]
+    """Return the containers that serve, each with the step's cores and memory, and with its share of the accelerators.
+
+    Raises HubcError if vLLM would have no accelerator.
+    """
+    found = []
+    is_vllm = argo.serving.engine == "vllm"
+    for role, location in served(step).items():
+        port = PORTS[role]
+        ask = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health', timeout=5)"
+        found.append({
+            **_container(argo),
+            **(_vllm(step, argo, role, location) if is_vllm else _llama_cpp(plan, argo, role)),
+            "name": role,
+            "image": argo.serving.image or argo.images.generate,
+            "resources": resources(step_amounts(step, accelerators)[role]),
+            # By a command: the server listens where only this pod reaches it.
+            "readinessProbe": {"exec": {"command": ["python3", "-c", ask]}, "periodSeconds": 10, "timeoutSeconds": 10},
+        })  # fmt: skip
+    return found
 
 
 def fetching(plan: Plan, step: Step, argo: Argo) -> list[dict[str, Any]]:
     """Return the containers that fetch weights before an engine starts that cannot do so itself."""
     if argo.serving.engine == "llama_cpp":
         return []
-    small = {"cpu": "1", "memory": "4Gi"}
     return [
         {
-            **_program(plan, argo, role, ["--fetch-only", "--link", f"{FETCHED}/{role}"]),
+            **_container(argo),
+            "command": _program(plan, argo, role, ["--fetch-only", "--link", _weights(role)]),
             "name": f"fetch-{role}",
             "image": argo.images.generate,
-            "resources": {"requests": small, "limits": dict(small)},
+            "resources": resources({"cpu": "1", "memory": "4Gi"}),
         }
         for role in served(step)
     ]
 
 
-def _sidecar(
-    plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Accelerator], role: str, location: ModelLocation
-) -> dict[str, Any]:
-    port = str(PORTS[role])
-    engine = _program(plan, argo, role, ["--port", port])
-    if argo.serving.engine == "vllm":
-        name = PurePosixPath(location.path or location.name).stem
-        if "{{" in name:
-            raise braces(f"the name of the {role}'s weights")
-        engine |= {"command": ["vllm", "serve", f"{FETCHED}/{role}", "--host", "127.0.0.1", "--port", port,
-                               "--served-model-name", name]}  # fmt: skip
-    ask = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health', timeout=5)"
-    return {
-        **engine,
-        "name": role,
-        "image": argo.serving.image or argo.images.generate,
-        "resources": resources(step, accelerators),
-        # By a command: the server listens where only this pod reaches it.
-        "readinessProbe": {"exec": {"command": ["python3", "-c", ask]}, "periodSeconds": 10, "timeoutSeconds": 10},
+def _llama_cpp(plan: Plan, argo: Argo, role: str) -> dict[str, Any]:
+    return {"command": _program(plan, argo, role, ["--port", str(PORTS[role]), "--fault", _fault(role)])}
+
+
+def _vllm(step: Step, argo: Argo, role: str, location: ModelLocation) -> dict[str, Any]:
+    """Return how vLLM is started. Source: https://docs.vllm.ai/en/latest/cli/serve/"""
+    devices = shares(step)[role]
+    if not devices:
+        raise HubcError(f"served-without-accelerator: vLLM cannot serve the {role} of step '{step.id}' without one; "
+                        "give the step 'resources: {accelerators: N}', or serve with llama_cpp")  # fmt: skip
+    model = served_model(PARAMETERS[step.kind].model_validate(step.parameters), role)
+    assert model  # noqa: S101 - the step has its weights as an input
+    name = PurePosixPath(location.path or location.name).stem
+    if "{{" in name:
+        raise braces(f"the name of the {role}'s weights")
+    told = {
+        "host": "127.0.0.1",
+        "port": PORTS[role],
+        "served-model-name": name,
+        "tensor-parallel-size": devices,
+        "max-model-len": model.context_tokens,
+        "max-num-seqs": model.parallel_requests,
     }
+    options = [word for option, value in told.items() for word in (f"--{option}", str(value))]
+    mounts = [*layout(argo).mounts, SHARED_MEMORY]
+    return {"command": ["vllm", "serve", _weights(role), *options], "volumeMounts": mounts}
 
 
-def _program(plan: Plan, argo: Argo, role: str, arguments: list[str]) -> dict[str, Any]:
+def _weights(role: str) -> str:
+    return f"{FETCHED}/{role}.gguf"
+
+
+def _fault(role: str) -> str:
+    return f"{FETCHED}/{role}.fault"
+
+
+def _program(plan: Plan, argo: Argo, role: str, arguments: list[str]) -> list[Any]:
+    return ["python", "-m", "hub_steps.serve", "--request", request_uri(plan, argo), "--role", role, *arguments]
+
+
+def _container(argo: Argo) -> dict[str, Any]:
     where = layout(argo)
     return {
-        "command": ["python", "-m", "hub_steps.serve", "--request", request_uri(plan, argo), "--role", role, *arguments],
         "env": [*common(argo, CERTIFICATES), *where.variables],
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": list(where.mounts),

@@ -62,9 +62,6 @@ def _container(name: str, plan: Plan, step: Step, argo: Argo, accelerators: Mapp
     servers = sidecars(plan, step, argo, accelerators)
     if servers:
         container["env"] += addresses(step)
-    if servers and step.kind == "generate":
-        # It only asks; what computes is the server.
-        container["resources"] = {kind: {"cpu": "1", "memory": "2Gi"} for kind in ("requests", "limits")}
     found: Template = {
         "name": name,
         "inputs": {"parameters": [{"name": "step"}]},
@@ -77,8 +74,8 @@ def _container(name: str, plan: Plan, step: Step, argo: Argo, accelerators: Mapp
     }
     if servers:
         found["sidecars"] = servers
-    if first := fetching(plan, step, argo) if servers else []:
-        found["initContainers"] = first
+    if first := fetching(plan, step, argo):
+        found |= {"initContainers": first, "retryStrategy": retry_strategy(step.retries, fetches=True)}
     if step.kind == "train":
         found["podSpecPatch"] = json.dumps({"terminationGracePeriodSeconds": GRACE_SECONDS})
     return found

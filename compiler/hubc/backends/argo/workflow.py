@@ -32,6 +32,8 @@ PLAN_FILE = "/hubc/plan.json"
 TODO = "/tmp/todo"  # noqa: S108 - a volume of the pod's own
 PREPARE_SECONDS = 1800
 """Also for pulling the image: a pod that waits for one that is not there must not keep the run for ever."""
+MORE_PODS = 9999
+"""More than a run has, so that none may be evicted. A percentage needs owners that say how many pods they want."""
 DAY_SECONDS = 24 * 3600
 WAITING_DAYS = 7
 
@@ -62,7 +64,7 @@ def build(plan: Plan, argo: Argo, accelerators: Mapping[str, Accelerator], origi
         priority=argo.workflow_priority,
         pod_gc=models.PodGC(strategy="OnPodSuccess"),
         ttl_strategy=models.TTLStrategy(seconds_after_completion=argo.keep_days * DAY_SECONDS),
-        pod_disruption_budget=models.PodDisruptionBudgetSpec(min_available="100%"),
+        pod_disruption_budget=models.PodDisruptionBudgetSpec(min_available=MORE_PODS),
         active_deadline_seconds=_deadline_seconds(plan),
         parallelism=min(argo.parallel_steps, plan.max_parallel or argo.parallel_steps),
         # Runs of one pipeline take turns: the next one finds what the last one made instead of making it, too.

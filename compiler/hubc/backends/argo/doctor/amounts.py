@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
-from hubc.backends.argo.pod import resources
-from hubc.backends.argo.serving import served
+from hubc.backends.argo.pod import step_amounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hubc.backends.argo.doctor.case import Case
     from hubc.plan import Step
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 _SUFFIXES = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1)}
 _SUFFIXES |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)}
 _SUFFIXES |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
-BESIDE_ENGINE = {"cpu": Decimal(1), "memory": Decimal(2 * 1024**3)}
-"""What a step takes that only asks an engine beside it, which gets the step's own amounts."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,16 @@ def shown(amount: Decimal, resource: str) -> str:
 
 
 def _demand(case: Case, step: Step) -> Demand:
-    own = {name: quantity(value) for name, value in resources(step, case.accelerators)["requests"].items()}
-    engines = len(served(step))
-    whole = own
-    if engines:
-        first = BESIDE_ENGINE if step.kind == "generate" else own
-        whole = {name: first.get(name, Decimal(0)) + amount * engines for name, amount in own.items()}
-    return Demand(f"step '{step.id}'", step.resources.nodes, whole, own)
+    each: dict[str, list[Decimal]] = {}
+    for amounts in step_amounts(step, case.accelerators).values():
+        for name, amount in amounts.items():
+            each.setdefault(name, []).append(quantity(amount))
+    whole, largest = ({name: fold(found) for name, found in each.items()} for fold in (_sum, max))
+    return Demand(f"step '{step.id}'", step.resources.nodes, whole, largest)
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal(0))
 
 
 def _number(text: str) -> Decimal:
