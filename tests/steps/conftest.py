@@ -9,7 +9,7 @@ import animals
 import objectstore
 import pytest
 import tiny
-from steprun import Done, finish, start
+from steprun import Done, finish_all, start
 from trainrun import data, start_nodes, train_request
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, 
         "two": start_nodes(train_request(folder / "two", model, sample), 2),
         "one": [start("train", train_request(folder / "one", model, sample))],
     }
-    return {name: (folder / name / "out", [finish(process) for process in nodes]) for name, nodes in running.items()}
+    return {name: (folder / name / "out", finish_all(nodes)) for name, nodes in running.items()}
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 IDENTITY = {"run": "run-1", "pipeline": "animals", "spec_digest": "5" * 64, "plan_digest": "9" * 64}
@@ -76,9 +78,20 @@ def start(kind: str, request: Path | str, **environment: str) -> subprocess.Pope
 
 
 def finish(process: subprocess.Popen[str]) -> Done:
-    """Wait for a step and return how it ended."""
-    stdout, stderr = process.communicate(timeout=200)
+    """Wait for a step and return how it ended; one that hangs is killed, and what it said shown."""
+    try:
+        stdout, stderr = process.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        stdout, stderr = process.communicate()
+        raise AssertionError(f"the step hangs: {stdout[-5000:]} {stderr[-5000:]}") from None
     return Done(process.returncode, stdout, stderr)
+
+
+def finish_all(processes: Sequence[subprocess.Popen[str]]) -> list[Done]:
+    """Wait for the nodes of a step, all at once: one that nobody reads would make its peers wait."""
+    with ThreadPoolExecutor(len(processes)) as pool:
+        return list(pool.map(finish, processes))
 
 
 def run(kind: str, request: Path | str, **environment: str) -> Done:

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from steprun import Done, finish, until_event
+from steprun import Done, finish_all, until_event
 from trainrun import STEPS, data, start_nodes, train_request
 
 from hub_steps import storage
@@ -31,7 +31,7 @@ def attempt(folder: Path, bucket: str, model: Path, store: ObjectStore, stop_aft
         until_event(nodes[0], '"unit": "steps"', stop_after)
         for node in nodes:
             node.send_signal(signal.SIGTERM)
-    return [finish(node) for node in nodes]
+    return finish_all(nodes)
 
 
 def test_stopped_training_goes_on_elsewhere(bucket: str, store: ObjectStore, model: Path, tmp_path: Path) -> None:
