@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub_steps.locations import ModelLocation
-from hubc.plan import External
+from hub_steps.contract import PARAMETERS
+from hub_steps.parameters import served_model
 
 if TYPE_CHECKING:
+    from hub_steps.parameters import ServedModel
     from hubc.plan import Step
 
 ROLES = ("teacher", "judge")
@@ -15,10 +16,13 @@ ITSELF = "step"
 """The step among those who compute."""
 
 
-def served(step: Step) -> dict[str, ModelLocation]:
-    """Return role -> weights of the models that a step wants served."""
-    found = {role: step.inputs[role] for role in ROLES if role in step.inputs}
-    return {role: ModelLocation.parse(each.uri) for role, each in found.items() if isinstance(each, External) and each.uri}
+def served(step: Step) -> dict[str, ServedModel]:
+    """Return role -> model of those that a step wants served."""
+    # Their weights are inputs of the step: most steps have none, and need no second look at their parameters.
+    if not any(role in step.inputs for role in ROLES):
+        return {}
+    parameters = PARAMETERS[step.kind].model_validate(step.parameters)
+    return {role: model for role in ROLES if (model := served_model(parameters, role))}
 
 
 def computing(step: Step) -> list[str]:

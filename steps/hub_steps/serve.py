@@ -29,6 +29,7 @@ from hub_steps.contract import (
     message,
     redact,
 )
+from hub_steps.files import write_durably
 from hub_steps.generate.llama_server import start
 from hub_steps.generate.readiness import ServerFault
 from hub_steps.locations import ModelLocation
@@ -120,7 +121,11 @@ def _stop(number: int, frame: object) -> NoReturn:
 def _complain(text: str, code: ExitCode, left: Path | None) -> ExitCode:
     sys.stderr.write(f"error: {redact(text)}\n")
     if left:
-        ServerFault(code=code, text=redact(text)).leave(left)
+        try:
+            left.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(left, ServerFault(code=code, text=redact(text)).model_dump_json())
+        except OSError as error:
+            sys.stderr.write(f"error: the step is not told, and waits in vain: {error}\n")
     return code
 
 

@@ -117,7 +117,7 @@ def test_server_that_has_ended() -> None:
 @pytest.mark.parametrize(("code", "kind"), [(ExitCode.FAILED, StepError), (ExitCode.RETRY, RetryableError)])
 def test_server_that_says_why_it_ended(tmp_path: Path, code: ExitCode, kind: type[StepError]) -> None:
     fault = tmp_path / "teacher.fault"
-    ServerFault(code=code, text="no weights").leave(fault)
+    fault.write_text(ServerFault(code=code, text="no weights").model_dump_json())
     with pytest.raises(StepError, match="the teacher's server has ended: no weights") as raised:
         await_ready(UNREACHABLE, "teacher", fault)
     assert type(raised.value) is kind
@@ -193,6 +193,8 @@ def test_what_cannot_be_served(tmp_path: Path, capsys: pytest.CaptureFixture[str
         done = finish(process)
     assert done.code == 1
     assert "error: llama.cpp cannot serve broken.gguf" in done.stderr
+    assert main(["--request", str(request), "--role", "judge", "--port", "0", "--fault", str(fault / "below")]) == 2
+    assert "the step is not told" in capsys.readouterr().err
     waited = run("generate", request, HUBC_SERVED_TEACHER=UNREACHABLE, HUBC_SERVED_TEACHER_FAULT=str(fault))
     assert waited.code == 1
     assert "the teacher's server has ended: llama.cpp cannot serve broken.gguf" in waited.stderr

@@ -97,7 +97,8 @@ class Serving(Declared):
     """What serves a teacher or judge whose weights a pipeline names: a container beside the step, gone when it ends."""
 
     engine: Literal["llama_cpp", "vllm"] = "llama_cpp"
-    """`llama_cpp` serves GGUF files with the generate image; `vllm` needs an image of its own and an accelerator."""
+    """`llama_cpp` serves GGUF files with the generate image; `vllm` needs an image of its own, and accelerators that the
+    step asks for."""
     image: Image | None = None
     """Image of the engine; left out, the generate image."""
 

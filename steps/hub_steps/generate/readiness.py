@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from http.client import HTTPException
 from typing import TYPE_CHECKING
@@ -35,13 +34,6 @@ class ServerFault(Record):
 
     code: ExitCode
     text: str
-
-    def leave(self, path: Path) -> None:
-        """Write it so that nobody reads half of it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_text(self.model_dump_json(), encoding="utf-8")
-        draft.replace(path)
 
 
 def await_ready(

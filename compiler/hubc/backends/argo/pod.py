@@ -26,8 +26,6 @@ CONTAINER_SECURITY: dict[str, Any] = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-
-
 ASKING = {"cpu": "1", "memory": "2Gi"}
 """What a step takes that only asks a server beside it."""
 SHARED_MEMORY = {"name": "shared-memory", "mountPath": "/dev/shm"}  # noqa: S108 - a volume of the pod's own

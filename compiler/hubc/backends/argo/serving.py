@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from hub_steps.contract import PARAMETERS, SERVED, SERVED_FAULT
-from hub_steps.parameters import served_model
+from hub_steps.contract import SERVED, SERVED_FAULT
+from hub_steps.locations import ModelLocation
 from hubc.backends.argo.layout import CERTIFICATES, SCRATCH, layout
 from hubc.backends.argo.pod import CONTAINER_SECURITY, SHARED_MEMORY, request_uri, resources, step_amounts
 from hubc.backends.argo.serialize import braces
@@ -17,7 +17,7 @@ from hubc.serving import served, shares
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hub_steps.locations import ModelLocation
+    from hub_steps.parameters import ServedModel
     from hubc.plan import Plan, Step
     from hubc.spec.cluster import Argo
     from hubc.spec.platform import Accelerator
@@ -43,12 +43,12 @@ def sidecars(plan: Plan, step: Step, argo: Argo, accelerators: Mapping[str, Acce
     """
     found = []
     is_vllm = argo.serving.engine == "vllm"
-    for role, location in served(step).items():
+    for role, model in served(step).items():
         port = PORTS[role]
         ask = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health', timeout=5)"
         found.append({
             **_container(argo),
-            **(_vllm(step, argo, role, location) if is_vllm else _llama_cpp(plan, argo, role)),
+            **(_vllm(step, argo, role, model) if is_vllm else _llama_cpp(plan, argo, role)),
             "name": role,
             "image": argo.serving.image or argo.images.generate,
             "resources": resources(step_amounts(step, accelerators)[role]),
@@ -78,14 +78,13 @@ def _llama_cpp(plan: Plan, argo: Argo, role: str) -> dict[str, Any]:
     return {"command": _program(plan, argo, role, ["--port", str(PORTS[role]), "--fault", _fault(role)])}
 
 
-def _vllm(step: Step, argo: Argo, role: str, location: ModelLocation) -> dict[str, Any]:
+def _vllm(step: Step, argo: Argo, role: str, model: ServedModel) -> dict[str, Any]:
     """Return how vLLM is started. Source: https://docs.vllm.ai/en/latest/cli/serve/"""
     devices = shares(step)[role]
     if not devices:
         raise HubcError(f"served-without-accelerator: vLLM cannot serve the {role} of step '{step.id}' without one; "
                         "give the step 'resources: {accelerators: N}', or serve with llama_cpp")  # fmt: skip
-    model = served_model(PARAMETERS[step.kind].model_validate(step.parameters), role)
-    assert model  # noqa: S101 - the step has its weights as an input
+    location = ModelLocation.parse(model.location)
     name = PurePosixPath(location.path or location.name).stem
     if "{{" in name:
         raise braces(f"the name of the {role}'s weights")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hubc.backends.argo.launchers import TrainingPod, launch
 from hubc.backends.argo.names import RESERVED, is_distributed, plan_labels
 from hubc.backends.argo.pod import GRACE_SECONDS, MASTER_PORT, placement, pod_security, step_container, volumes
-from hubc.backends.argo.retry import retry_strategy
+from hubc.backends.argo.retry import MAY_PASS_FETCHING, retry_strategy
 from hubc.backends.argo.serving import addresses, fetching, sidecars
 from hubc.backends.argo.tags import Tag, to_text
 from hubc.backends.argo.variables import topology
@@ -75,7 +75,7 @@ def _container(name: str, plan: Plan, step: Step, argo: Argo, accelerators: Mapp
     if servers:
         found["sidecars"] = servers
     if first := fetching(plan, step, argo):
-        found |= {"initContainers": first, "retryStrategy": retry_strategy(step.retries, fetches=True)}
+        found |= {"initContainers": first, "retryStrategy": retry_strategy(step.retries, MAY_PASS_FETCHING)}
     if step.kind == "train":
         found["podSpecPatch"] = json.dumps({"terminationGracePeriodSeconds": GRACE_SECONDS})
     return found
