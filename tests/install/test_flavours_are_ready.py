@@ -66,19 +66,22 @@ def _status(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _made_by_hand(api: KubeApi, platform: Platform) -> None:
+    """Make what no flavour holds, and what the guide therefore says how to make."""
     argo = platform.spec.argo
     assert argo is not None
     if keys := argo.storage.credentials:
+        assert f"kubectl create secret generic {keys.secret} " in GUIDE
         values = dict.fromkeys((keys.id_key, keys.value_key), base64.b64encode(b"x").decode())
         api.create("secrets", {"metadata": {"name": keys.secret}, "data": values}, "hubc")
     if authorities := argo.certificate_authorities:
         data = {authorities.key: _certificate()}
         api.create("configmaps", {"metadata": {"name": authorities.config_map}, "data": data}, "hubc")
-    if argo.priority_class:
-        api.create("priorityclasses", {"metadata": {"name": argo.priority_class}, "value": 10})
     if argo.github:
-        api.create("secrets", {"metadata": {"name": "github"}, "data": {"token": "eA=="}}, "hubc")
+        token = argo.github.token
+        assert f"kubectl create secret generic {token.secret} " in GUIDE
+        api.create("secrets", {"metadata": {"name": token.secret}, "data": {token.key: "eA=="}}, "hubc")
     for name in argo.image_pull_secrets:
+        assert f"kubectl create secret generic {name} " in GUIDE
         data = {".dockerconfigjson": base64.b64encode(b'{"auths": {"registry.example.com": {}}}').decode()}
         api.create("secrets", {"metadata": {"name": name}, "type": "kubernetes.io/dockerconfigjson", "data": data}, "hubc")
     for kind in platform.spec.accelerators.values():
